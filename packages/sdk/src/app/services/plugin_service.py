@@ -1,0 +1,1 @@
+"""The import path of the specification: a contract that never changes."""

@@ -1,0 +1,1 @@
+"""The host of the ISP Framework Plugin System."""

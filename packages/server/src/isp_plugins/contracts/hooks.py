@@ -1,0 +1,123 @@
+"""What a hook is (its spec) and what a subscription is, as values that specialists share."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from isp_plugins.contracts.calls import Callee
+from isp_plugins.contracts.vocabulary import (
+    BindingStatus,
+    FailurePolicy,
+    HookKind,
+    SkipReason,
+    SubscriptionType,
+)
+
+DEFAULT_DEADLINE_MS = 5000
+DEFAULT_PRIORITY = 100
+MAX_DEPTH = 16
+"""How deep hooks may dispatch hooks (design, rule 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookSpec:
+    """A hook's contract: kind, payload, deadline and failure policy; an uncatalogued hook gets one with `known=False`."""
+
+    name: str
+    kind: HookKind
+    domain: str
+    description: str
+    schema: Mapping[str, Any]
+    """JSON Schema 2020-12 of the payload (of the value, for a filter): types what it names, requires nothing, allows more."""
+    sample: Mapping[str, Any]
+    veto: bool = False
+    after_the_fact: bool = False
+    mutable: tuple[str, ...] | None = None
+    """Top-level fields a filter may change; None: all of them."""
+    key: str | None = None
+    """The payload field that orders this hook's events."""
+    deadline_ms: int = DEFAULT_DEADLINE_MS
+    fail_closed: bool = False
+    """`on_failure: closed`: a failing subscriber of a veto or filter hook stops the dispatch."""
+    internal: bool = False
+    """`plugin_*`, `system_*`, `scheduler_*`: only the host dispatches it."""
+    known: bool = True
+    tmf: str | None = None
+    uisp: str | None = None
+    whmcs: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One plugin method bound to one hook; `callee` is None while the plugin does not run or the binding is invalid."""
+
+    id: int
+    plugin_id: int
+    plugin_name: str
+    hook: str
+    type: SubscriptionType
+    method: str
+    priority: int = DEFAULT_PRIORITY
+    condition: str | None = None
+    timeout_ms: int | None = None
+    """Own deadline of one call, within the dispatch's; None: only the dispatch's."""
+    failure_policy: FailurePolicy = FailurePolicy.CONTINUE
+    is_active: bool = True
+    own_echo: bool = False
+    """Whether a dispatch that this plugin itself caused calls it too."""
+    binding: BindingStatus = BindingStatus.UNVERIFIED
+    callee: Callee | None = None
+    debug: bool = False
+    """The plugin's log level is DEBUG: every invocation is timed and logged."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One delivery that an event subscription is owed; `payload` is a private copy of a JSON value."""
+
+    subscription_id: int
+    hook: str
+    payload: Any
+    request_id: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+    chain: tuple[str, ...] = ()
+    """Plugins whose dispatches led here, outermost first."""
+
+
+class EventSink(Protocol):
+    """Takes events when the dispatch is over; the in-memory one may be full, and says so."""
+
+    def offer(self, events: Sequence[Event]) -> Sequence[SkipReason | None]:
+        """Accept each event (None) or say why not; never blocks."""
+        ...
+
+
+class DispatchObserver(Protocol):
+    """Told of what deserves a record, never of the ordinary success of a chain without DEBUG."""
+
+    def failed(self, subscription: Subscription, error: BaseException, *, request_id: str, duration_ms: float | None) -> None:
+        """An invocation raised, timed out, or returned what the hook refuses."""
+        ...
+
+    def invoked(self, subscription: Subscription, *, request_id: str, duration_ms: float, outcome: str) -> None:
+        """An invocation of a plugin whose log level is DEBUG ended."""
+        ...
+
+    def condition_failed(self, subscription: Subscription, error: BaseException, *, request_id: str) -> None:
+        """A condition could not be evaluated (the engine calls this at most once a minute per subscription)."""
+        ...
+
+    def abandoned(self, plugin_id: int, count: int) -> None:
+        """A thread of the plugin ran past its deadline; `count` of them have been abandoned so far."""
+        ...
+
+
+class Dispatcher(Protocol):
+    """Dispatches hooks; what plugin contexts and the host's own parts need of the engine."""
+
+    def dispatch(
+        self, hook: str, payload: Any, *, context: Mapping[str, Any] | None = None, origin: str | None = None, internal: bool = False
+    ) -> Awaitable[Any]:
+        """Run the hook's subscriptions and return the result; `origin` is the name of the plugin that asks."""
+        ...

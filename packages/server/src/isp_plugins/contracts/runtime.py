@@ -1,0 +1,102 @@
+"""What the lifecycle asks of a runtime, whether the plugin runs in process or in a worker."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from isp_plugin_sdk.context import HostCalls
+from isp_plugins.contracts.calls import Invoker
+from isp_plugins.contracts.vocabulary import SubscriptionType
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """Everything a runtime needs to bring one plugin up; the configuration is complete and decrypted."""
+
+    plugin_id: int
+    plugin_name: str
+    generation: int
+    """Raised by every change; makes each load's private root package unique."""
+    module_path: str
+    entry_point: str
+    config: Mapping[str, Any]
+    trusted_inline: bool
+    """Plain methods may be called on the event loop's own thread."""
+    logger: logging.Logger
+    host: HostCalls
+    load_deadline_s: float
+    """Limit for import and construction."""
+    initialize_deadline_s: float
+    """Limit for `initialize`, and for `activate` and `configure` each."""
+    cleanup_deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredHook:
+    """A subscription that the plugin's class declares with a decorator."""
+
+    hook: str
+    type: SubscriptionType
+    method: str
+    priority: int
+    condition: str | None
+    timeout_ms: int | None
+    failure_policy: str
+    own_echo: bool
+    description: str
+
+
+class RunningPlugin(Invoker, Protocol):
+    """One started instance: initialised, not yet subscribed."""
+
+    @property
+    def declared_hooks(self) -> Sequence[DeclaredHook]:
+        """Subscriptions its class declares."""
+        ...
+
+    @property
+    def can_configure(self) -> bool:
+        """Whether it takes a new configuration while running (defines `configure`)."""
+        ...
+
+    @property
+    def abandoned_threads(self) -> int:
+        """Calls that ran past their deadline and still hold a thread."""
+        ...
+
+    async def activate(self) -> None:
+        """Start background work; called after the hook snapshot was swapped. Does nothing where the plugin has no `activate`."""
+        ...
+
+    async def configure(self, config: Mapping[str, Any]) -> None:
+        """Hand over a new complete configuration; raises a `PluginFailedError` where the plugin refuses it (raises or returns False)."""
+        ...
+
+    async def test_connection(self) -> Mapping[str, Any] | None:
+        """Ask the plugin to try its peers with the present configuration; None where it cannot."""
+        ...
+
+    async def info(self) -> Mapping[str, Any]:
+        """What `get_info` returns."""
+        ...
+
+    async def health(self, deadline_s: float) -> Mapping[str, Any]:
+        """What `health_check` returns, checked for its shape: `status` and `checks` of `{name, status, message}`."""
+        ...
+
+    async def execute(self, method: str, parameters: Any, deadline_s: float) -> Any:
+        """Call a public method of the plugin's own class; an object binds by keyword or goes whole, a list by position."""
+        ...
+
+    async def stop(self) -> str | None:
+        """Call `cleanup` within its deadline and drop the instance; returns what went wrong, for the log, never raises."""
+        ...
+
+
+class Runtime(Protocol):
+    """Brings plugins up."""
+
+    async def start(self, request: StartRequest) -> RunningPlugin:
+        """Import, construct and initialise; raises a `PluginFailedError` with the cause and leaves nothing behind."""
+        ...

@@ -1,0 +1,32 @@
+"""Every table of the product, by domain; the first seven are the specification's."""
+
+from isp_plugins.db.tables.access import ApiKey, Role
+from isp_plugins.db.tables.audit import AuditEntry, AuditHead
+from isp_plugins.db.tables.base import Base
+from isp_plugins.db.tables.catalogue import PluginRegistryEntry, PluginTemplate
+from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConfiguration
+from isp_plugins.db.tables.dispatches import IdempotentDispatch
+from isp_plugins.db.tables.logs import PluginLog
+from isp_plugins.db.tables.plugins import Plugin, PluginDependency, PluginHook, PluginInstance
+from isp_plugins.db.tables.storage import PluginStorageItem
+from isp_plugins.db.tables.system import SystemMetadata
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "AuditHead",
+    "Base",
+    "ConfigurationVersion",
+    "IdempotentDispatch",
+    "Plugin",
+    "PluginConfiguration",
+    "PluginDependency",
+    "PluginHook",
+    "PluginInstance",
+    "PluginLog",
+    "PluginRegistryEntry",
+    "PluginStorageItem",
+    "PluginTemplate",
+    "Role",
+    "SystemMetadata",
+]

@@ -1,0 +1,28 @@
+"""Plugin logs; rows outlive their plugin, so its name is kept and its id is no foreign key."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Float, Index, Integer, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from isp_plugins.db.tables.base import Base, Name, UtcDateTime, Word
+
+
+class PluginLog(Base):
+    """One record of a plugin's log."""
+
+    __tablename__ = "plugin_logs"
+    __table_args__ = (Index("ix_plugin_logs_plugin_id_id", "plugin_id", "id"), Index("ix_plugin_logs_level_id", "level", "id"), Index("ix_plugin_logs_at", "at"))
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    node: Mapped[str] = mapped_column(Name)
+    plugin_id: Mapped[int]
+    plugin_name: Mapped[str] = mapped_column(Name)
+    level: Mapped[str] = mapped_column(Word)
+    message: Mapped[str] = mapped_column(Text)
+    hook: Mapped[str | None] = mapped_column(Name)
+    method: Mapped[str | None] = mapped_column(Name)
+    request_id: Mapped[str | None] = mapped_column(Name, index=True)
+    duration_ms: Mapped[float | None] = mapped_column(Float)
+    traceback: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,109 @@
+"""Plugins, their instances per node, their subscriptions and dependencies."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from isp_plugins.db.tables.base import Base, Json, Name, UtcDateTime, Word
+
+
+class Plugin(Base):
+    """A registered plugin: its own description, and what the operator wants of it."""
+
+    __tablename__ = "plugins"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Name, unique=True)
+    display_name: Mapped[str] = mapped_column(Name)
+    description: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[str] = mapped_column(Name)
+    author: Mapped[str] = mapped_column(Name, default="")
+    plugin_type: Mapped[str] = mapped_column(Word, index=True)
+    module_path: Mapped[str] = mapped_column(Name)
+    entry_point: Mapped[str] = mapped_column(Name)
+    config_schema: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    runtime: Mapped[str] = mapped_column(Word, default="in_process")
+    exclusive: Mapped[bool] = mapped_column(default=True)
+    trusted_inline: Mapped[bool] = mapped_column(default=False)
+    log_level: Mapped[str] = mapped_column(Word, default="INFO")
+    desired: Mapped[str] = mapped_column(Word, default="disabled", index=True)
+    generation: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    hooks: Mapped[list["PluginHook"]] = relationship(back_populates="plugin", cascade="all, delete-orphan", passive_deletes=True)
+    dependencies: Mapped[list["PluginDependency"]] = relationship(
+        back_populates="plugin", cascade="all, delete-orphan", passive_deletes=True
+    )
+    instances: Mapped[list["PluginInstance"]] = relationship(
+        back_populates="plugin", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class PluginInstance(Base):
+    """What one node reports of one plugin."""
+
+    __tablename__ = "plugin_instances"
+
+    plugin_id: Mapped[int] = mapped_column(ForeignKey("plugins.id", ondelete="CASCADE"), primary_key=True)
+    node: Mapped[str] = mapped_column(Name, primary_key=True)
+    state: Mapped[str] = mapped_column(Word)
+    generation: Mapped[int]
+    cause: Mapped[str | None] = mapped_column(Text)
+    failures: Mapped[int] = mapped_column(default=0)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    plugin: Mapped[Plugin] = relationship(back_populates="instances")
+
+
+class PluginHook(Base):
+    """A subscription: one plugin method bound to one hook."""
+
+    __tablename__ = "plugin_hooks"
+    __table_args__ = (UniqueConstraint("plugin_id", "hook_name", "callback_method", "hook_type"), Index("ix_plugin_hooks_hook_name", "hook_name"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plugin_id: Mapped[int] = mapped_column(ForeignKey("plugins.id", ondelete="CASCADE"))
+    hook_name: Mapped[str] = mapped_column(Name)
+    hook_type: Mapped[str] = mapped_column(Word)
+    callback_method: Mapped[str] = mapped_column(Name)
+    priority: Mapped[int] = mapped_column(default=100)
+    description: Mapped[str] = mapped_column(Text, default="")
+    conditions: Mapped[str | None] = mapped_column(Text)
+    timeout_ms: Mapped[int | None]
+    failure_policy: Mapped[str] = mapped_column(Word, default="continue")
+    own_echo: Mapped[bool] = mapped_column(default=False)
+    is_active: Mapped[bool] = mapped_column(default=True)
+    declared: Mapped[bool] = mapped_column(default=False)
+    """Comes from a decorator of the plugin's class; refreshed at each load, switched off by `is_active`."""
+    binding: Mapped[str] = mapped_column(Word, default="unverified")
+    binding_error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    plugin: Mapped[Plugin] = relationship(back_populates="hooks")
+
+
+class PluginDependency(Base):
+    """What a plugin needs: another plugin or a Python package, with a version specifier."""
+
+    __tablename__ = "plugin_dependencies"
+    __table_args__ = (UniqueConstraint("plugin_id", "kind", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plugin_id: Mapped[int] = mapped_column(ForeignKey("plugins.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(Word)
+    """`plugin` or `python`."""
+    name: Mapped[str] = mapped_column(Name)
+    specifier: Mapped[str] = mapped_column(Name, default="")
+    """PEP 440 version specifier; empty: any version."""
+    optional: Mapped[bool] = mapped_column(default=False)
+    is_satisfied: Mapped[bool] = mapped_column(default=False)
+    found: Mapped[str | None] = mapped_column(Name)
+    """The version found when it was last checked."""
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    plugin: Mapped[Plugin] = relationship(back_populates="dependencies")

@@ -1,0 +1,144 @@
+"""The server's own settings: one dataclass with every limit, its default and its unit, read from `ISP_PLUGINS_*`.
+
+1. A field `data_dir` is the environment variable `ISP_PLUGINS_DATA_DIR`; command-line options override the environment.
+2. An unknown `ISP_PLUGINS_*` variable or a bad value stops the start; all mistakes are listed together.
+3. `docs/settings.md` is generated from this module.
+"""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isp_plugins.errors import StartupError
+
+PREFIX = "ISP_PLUGINS_"
+
+
+class SettingsError(StartupError):
+    """The settings cannot be used: {summary}. Mend the environment variables (or options) named and start again; docs/settings.md lists them all."""
+
+
+def _setting(default: Any, doc: str, *, low: float | None = None, high: float | None = None, pattern: str | None = None, secret: bool = False) -> Any:
+    """A documented field with its bounds."""
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high, "pattern": pattern, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator can set about the server; durations are seconds unless the name says milliseconds."""
+
+    data_dir: Path = _setting(Path("var"), "Folder of everything the server keeps: database, keys, plugins.")
+    database_url: str | None = _setting(
+        None,
+        "SQLAlchemy URL; unset: SQLite in the data directory. `sqlite:///file` or `postgresql://user:password@host/name`.",
+        pattern=r"(sqlite|postgresql)(\+\w+)?://.*",
+        secret=True,
+    )
+    host: str = _setting("127.0.0.1", "Address the HTTP server listens on.")
+    port: int = _setting(8080, "TCP port of the HTTP server; 0 takes a free one.", low=0, high=65535)
+    node: str = _setting("local", "Name of this node, unique among the servers of one database.", pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+    plugin_path: str | None = _setting(
+        None, "Folders (separated like PATH) in which `module_path` is looked up; unset: the data directory."
+    )
+    secret_keys: str | None = _setting(
+        None,
+        "Key ring for secrets, comma-separated urlsafe-base64 keys of 32 bytes, newest first; unset: `<data-dir>/secrets.key` (SQLite only).",
+        secret=True,
+    )
+    log_level: str = _setting("INFO", "Level of the server's own log.", pattern="DEBUG|INFO|WARNING|ERROR|CRITICAL")
+    max_body_bytes: int = _setting(1_048_576, "Largest request body, in bytes.", low=1024)
+    max_json_depth: int = _setting(64, "Deepest nesting of a JSON request body.", low=8, high=512)
+    load_timeout: float = _setting(10.0, "Limit for importing and constructing a plugin, in seconds.", low=0.1)
+    initialize_timeout: float = _setting(30.0, "Limit for `initialize`, `configure` and `activate`, each, in seconds.", low=0.1)
+    cleanup_timeout: float = _setting(10.0, "Limit for `cleanup`, in seconds.", low=0.1)
+    drain_timeout: float = _setting(10.0, "How long disable and reload wait for calls in flight, in seconds.", low=0.0)
+    health_timeout: float = _setting(5.0, "Limit for one health check, in seconds.", low=0.1)
+    execute_timeout: float = _setting(30.0, "Limit for one execute call, in seconds.", low=0.1)
+    recovery_backoff_min: float = _setting(1.0, "First pause before a failed plugin is tried again, in seconds; doubles each time.", low=0.01)
+    recovery_backoff_max: float = _setting(60.0, "Longest pause between tries, in seconds.", low=0.01)
+    abandoned_thread_limit: int = _setting(8, "Abandoned threads of one plugin that put it into quarantine.", low=1)
+    max_threads: int = _setting(64, "Daemon threads that run plugins' plain functions, abandoned ones not counted.", low=1)
+    event_queue_size: int = _setting(10_000, "Events waiting in memory for delivery after their dispatch.", low=1)
+    log_queue_size: int = _setting(50_000, "Plugin log records waiting in memory to be stored; more are dropped and counted.", low=100)
+    log_flush_interval: float = _setting(0.5, "Longest time a plugin log record waits in memory, in seconds.", low=0.01)
+    idempotency_hours: float = _setting(24.0, "How long the stored result of an idempotent dispatch is returned, in hours.", low=0.01)
+
+    def __post_init__(self) -> None:
+        mistakes = [problem for spec in dataclasses.fields(self) if (problem := _check(spec, getattr(self, spec.name)))]
+        if mistakes:
+            raise SettingsError(summary="; ".join(mistakes), mistakes=mistakes)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":
+        """Read `ISP_PLUGINS_*`; an override that is not None wins. All mistakes are raised together as `SettingsError`."""
+        specs = {spec.name: spec for spec in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        mistakes: list[str] = []
+        for variable, text in sorted(environ.items()):
+            if not variable.startswith(PREFIX):
+                continue
+            name = variable.removeprefix(PREFIX).lower()
+            if name not in specs:
+                close = difflib.get_close_matches(name, specs, n=1)
+                hint = f", did you mean {PREFIX}{close[0].upper()}?" if close else ""
+                mistakes.append(f"{variable} is not a setting{hint}")
+                continue
+            if overrides.get(name) is not None:
+                continue
+            try:
+                values[name] = _parse(specs[name], text)
+            except ValueError as error:
+                mistakes.append(f"{variable}: {error}")
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        mistakes += [problem for name, value in values.items() if (problem := _check(specs[name], value))]
+        if mistakes:
+            raise SettingsError(summary="; ".join(mistakes), mistakes=mistakes)
+        return cls(**values)
+
+    @property
+    def url(self) -> str:
+        """The database's URL, the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'isp-plugins.db'}"
+
+    @property
+    def plugin_folders(self) -> tuple[Path, ...]:
+        """The folders of the plugin path."""
+        if self.plugin_path is None:
+            return (self.data_dir.absolute(),)
+        separator = ";" if re.match(r"^[A-Za-z]:\\", self.plugin_path) else ":"
+        return tuple(Path(part).absolute() for part in self.plugin_path.split(separator) if part)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def _parse(spec: dataclasses.Field[Any], text: str) -> Any:
+    """The value that a variable's text means, by the field's type."""
+    kind = spec.type if isinstance(spec.type, type) else str
+    try:
+        return kind(text)
+    except ValueError:
+        expected = "a whole number" if kind is int else "a number"
+        raise ValueError(f"expected {expected}, got {text!r}") from None
+
+
+def _check(spec: dataclasses.Field[Any], value: Any) -> str | None:
+    """What is wrong with a value, or None; the value of a secret setting is never repeated."""
+    low, high, pattern = (spec.metadata[key] for key in ("low", "high", "pattern"))
+    shown = "a value that does not fit" if spec.metadata["secret"] else repr(value)
+    name = variable_of(spec.name)
+    if isinstance(value, (int, float)) and value != value:  # noqa: PLR0124  NaN compares with nothing, not even itself
+        return f"{name}: expected a number, got {shown}"
+    if low is not None and value < low:
+        return f"{name}: expected at least {low}, got {shown}"
+    if high is not None and value > high:
+        return f"{name}: expected at most {high}, got {shown}"
+    if pattern is not None and value is not None and not re.fullmatch(pattern, value, re.DOTALL):
+        return f"{name}: expected something like {pattern}, got {shown}"
+    return None
