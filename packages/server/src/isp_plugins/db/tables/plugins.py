@@ -13,6 +13,7 @@ class Plugin(Base):
     """A registered plugin: its own description, and what the operator wants of it."""
 
     __tablename__ = "plugins"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  SQLAlchemy's own attribute; an id is never used again, since logs and audit outlive their plugin
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Name, unique=True)
