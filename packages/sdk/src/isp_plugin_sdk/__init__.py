@@ -1,1 +1,27 @@
 """All that a plugin needs; standard library only."""
+
+from isp_plugin_sdk.context import PluginContext
+from isp_plugin_sdk.errors import (
+    CalledOnEventLoopError,
+    DeclarationInvalidError,
+    HostCallTimedOutError,
+    NotJsonError,
+    PluginSdkError,
+    Reject,
+)
+from isp_plugin_sdk.hooks import action, event, filter  # noqa: A004  the specification's word for this hook type
+from isp_plugin_sdk.plugin import PluginInterface
+
+__all__ = [
+    "CalledOnEventLoopError",
+    "DeclarationInvalidError",
+    "HostCallTimedOutError",
+    "NotJsonError",
+    "PluginContext",
+    "PluginInterface",
+    "PluginSdkError",
+    "Reject",
+    "action",
+    "event",
+    "filter",
+]

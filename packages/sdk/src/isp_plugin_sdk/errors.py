@@ -1,0 +1,72 @@
+"""The errors of the SDK: each is written once, as a class whose docstring is the message to its reader."""
+
+import inspect
+from typing import Any
+
+
+class PluginSdkError(Exception):
+    """Something went wrong between a plugin and its host.
+
+    The first paragraph of a subclass's docstring is its message; `{field}` is replaced by the value given, and `fields` keeps them.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+        template = inspect.cleandoc(type(self).__doc__ or "").split("\n\n", 1)[0]
+        super().__init__(" ".join(template.split()).format(**fields))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.fields)
+
+
+def _rebuild(kind: type[PluginSdkError], fields: dict[str, Any]) -> PluginSdkError:
+    """Copy or unpickle an error, which keyword-only fields would otherwise prevent."""
+    return kind(**fields)
+
+
+class Reject(Exception):  # noqa: N818  it is a plugin's decision, not a failure
+    """A plugin's veto on a hook that allows one: `raise Reject("the customer is on the deny list")`.
+
+    `reason` is kept in the result of the dispatch. On a hook that allows no veto it counts as an ordinary error.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CalledOnEventLoopError(PluginSdkError, RuntimeError):
+    """`self.context.{call}(...)` blocks, and this thread runs an event loop, which would stand still: write `await self.context.aio.{call}(...)` in an `async def`."""
+
+
+class NoHostError(PluginSdkError):
+    """`self.context.{call}(...)` needs a host, and this plugin was constructed without one: in tests use `isp_plugin_sdk.testing.PluginHarness`."""
+
+
+class HostGoneError(PluginSdkError):
+    """`self.context.{call}(...)` cannot be answered: the host's event loop does not run any more. Stop background work in `cleanup`."""
+
+
+class HostCallTimedOutError(PluginSdkError, TimeoutError):
+    """`self.context.{call}(...)` had no answer within {seconds:.3g} s, the time left to the current call; do less in one call, or raise its deadline."""
+
+
+class NotJsonError(PluginSdkError, TypeError):
+    """What is handed to the host must be a JSON value; at `{path}` of {what}: expected {expected}, got {got}."""
+
+
+class StorageLimitError(PluginSdkError, ValueError):
+    """A plugin's storage holds small values: {what} must be at most {limit}, got {got}."""
+
+
+class DeclarationInvalidError(PluginSdkError, ValueError):
+    """The decorator `@{decorator}` cannot be used like this: {summary}."""
+
+
+class SchemaInvalidError(PluginSdkError, ValueError):
+    """The configuration schema cannot be used: {summary}."""
+
+    @property
+    def mistakes(self) -> list[dict[str, Any]]:
+        """Every mistake: `{path, message, expected, got}`."""
+        return list(self.fields["mistakes"])
