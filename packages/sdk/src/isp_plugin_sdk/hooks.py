@@ -77,8 +77,9 @@ def action(
         own_echo: Also run for a dispatch that this plugin itself caused.
         description: For the operator; default: the first line of the method's docstring.
     """
+    policy = _policy(failure_policy)
     return _decorator(
-        HookType.ACTION, hook, priority, condition, timeout_ms, failure_policy, own_echo, description
+        Declaration(hook, HookType.ACTION, "", priority, condition, timeout_ms, policy, own_echo, description)
     )
 
 
@@ -93,8 +94,9 @@ def filter(  # noqa: A001  the specification's word for this hook type
     description: str = "",
 ) -> Callable[[_Method], _Method]:
     """Let the method change the hook's value: it gets a copy of its own and returns the new value, or None to leave it; arguments as for `action`."""
+    policy = _policy(failure_policy)
     return _decorator(
-        HookType.FILTER, hook, priority, condition, timeout_ms, failure_policy, own_echo, description
+        Declaration(hook, HookType.FILTER, "", priority, condition, timeout_ms, policy, own_echo, description)
     )
 
 
@@ -109,8 +111,9 @@ def event(
     description: str = "",
 ) -> Callable[[_Method], _Method]:
     """Tell the method of the hook after its dispatch has ended; arguments as for `action`."""
+    policy = _policy(failure_policy)
     return _decorator(
-        HookType.EVENT, hook, priority, condition, timeout_ms, failure_policy, own_echo, description
+        Declaration(hook, HookType.EVENT, "", priority, condition, timeout_ms, policy, own_echo, description)
     )
 
 
@@ -162,7 +165,7 @@ def _decorator(declaration: Declaration) -> Callable[[_Method], _Method]:
 
 def _policy(value: str) -> FailurePolicy:
     """The policy of that name; an unknown one is kept as it is, to be told with the other mistakes."""
-    return FailurePolicy(value) if value in list(FailurePolicy) else value  # type: ignore[return-value]  refused by _mistakes
+    return FailurePolicy(value) if value in list(FailurePolicy) else value  # type: ignore[return-value]  # refused by _mistakes
 
 
 def _mistakes(declaration: Declaration) -> list[str]:
