@@ -16,15 +16,27 @@ from typing import Any
 from isp_plugins.errors import StartupError
 
 PREFIX = "ISP_PLUGINS_"
+CLIENT_VARIABLES = frozenset({"ISP_PLUGINS_URL", "ISP_PLUGINS_API_KEY"})
+"""What the command line's HTTP client reads; the server ignores them."""
 
 
 class SettingsError(StartupError):
     """The settings cannot be used: {summary}. Mend the environment variables (or options) named and start again; docs/settings.md lists them all."""
 
 
-def _setting(default: Any, doc: str, *, low: float | None = None, high: float | None = None, pattern: str | None = None, secret: bool = False) -> Any:
+def _setting(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    pattern: str | None = None,
+    secret: bool = False,
+) -> Any:
     """A documented field with its bounds."""
-    return field(default=default, metadata={"doc": doc, "low": low, "high": high, "pattern": pattern, "secret": secret})
+    return field(
+        default=default, metadata={"doc": doc, "low": low, "high": high, "pattern": pattern, "secret": secret}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,11 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "Address the HTTP server listens on.")
     port: int = _setting(8080, "TCP port of the HTTP server; 0 takes a free one.", low=0, high=65535)
-    node: str = _setting("local", "Name of this node, unique among the servers of one database.", pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+    node: str = _setting(
+        "local",
+        "Name of this node, unique among the servers of one database.",
+        pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
+    )
     plugin_path: str | None = _setting(
         None, "Folders (separated like PATH) in which `module_path` is looked up; unset: the data directory."
     )
@@ -49,26 +65,52 @@ class Settings:
         "Key ring for secrets, comma-separated urlsafe-base64 keys of 32 bytes, newest first; unset: `<data-dir>/secrets.key` (SQLite only).",
         secret=True,
     )
-    log_level: str = _setting("INFO", "Level of the server's own log.", pattern="DEBUG|INFO|WARNING|ERROR|CRITICAL")
+    log_level: str = _setting(
+        "INFO", "Level of the server's own log.", pattern="DEBUG|INFO|WARNING|ERROR|CRITICAL"
+    )
     max_body_bytes: int = _setting(1_048_576, "Largest request body, in bytes.", low=1024)
     max_json_depth: int = _setting(64, "Deepest nesting of a JSON request body.", low=8, high=512)
-    load_timeout: float = _setting(10.0, "Limit for importing and constructing a plugin, in seconds.", low=0.1)
-    initialize_timeout: float = _setting(30.0, "Limit for `initialize`, `configure` and `activate`, each, in seconds.", low=0.1)
+    load_timeout: float = _setting(
+        10.0, "Limit for importing and constructing a plugin, in seconds.", low=0.1
+    )
+    initialize_timeout: float = _setting(
+        30.0, "Limit for `initialize`, `configure` and `activate`, each, in seconds.", low=0.1
+    )
     cleanup_timeout: float = _setting(10.0, "Limit for `cleanup`, in seconds.", low=0.1)
-    drain_timeout: float = _setting(10.0, "How long disable and reload wait for calls in flight, in seconds.", low=0.0)
+    drain_timeout: float = _setting(
+        10.0, "How long disable and reload wait for calls in flight, in seconds.", low=0.0
+    )
     health_timeout: float = _setting(5.0, "Limit for one health check, in seconds.", low=0.1)
     execute_timeout: float = _setting(30.0, "Limit for one execute call, in seconds.", low=0.1)
-    recovery_backoff_min: float = _setting(1.0, "First pause before a failed plugin is tried again, in seconds; doubles each time.", low=0.01)
+    recovery_backoff_min: float = _setting(
+        1.0, "First pause before a failed plugin is tried again, in seconds; doubles each time.", low=0.01
+    )
     recovery_backoff_max: float = _setting(60.0, "Longest pause between tries, in seconds.", low=0.01)
-    abandoned_thread_limit: int = _setting(8, "Abandoned threads of one plugin that put it into quarantine.", low=1)
-    max_threads: int = _setting(64, "Daemon threads that run plugins' plain functions, abandoned ones not counted.", low=1)
-    event_queue_size: int = _setting(10_000, "Events waiting in memory for delivery after their dispatch.", low=1)
-    log_queue_size: int = _setting(50_000, "Plugin log records waiting in memory to be stored; more are dropped and counted.", low=100)
-    log_flush_interval: float = _setting(0.5, "Longest time a plugin log record waits in memory, in seconds.", low=0.01)
-    idempotency_hours: float = _setting(24.0, "How long the stored result of an idempotent dispatch is returned, in hours.", low=0.01)
+    abandoned_thread_limit: int = _setting(
+        8, "Abandoned threads of one plugin that put it into quarantine.", low=1
+    )
+    max_threads: int = _setting(
+        64, "Daemon threads that run plugins' plain functions, abandoned ones not counted.", low=1
+    )
+    event_queue_size: int = _setting(
+        10_000, "Events waiting in memory for delivery after their dispatch.", low=1
+    )
+    log_queue_size: int = _setting(
+        50_000, "Plugin log records waiting in memory to be stored; more are dropped and counted.", low=100
+    )
+    log_flush_interval: float = _setting(
+        0.5, "Longest time a plugin log record waits in memory, in seconds.", low=0.01
+    )
+    idempotency_hours: float = _setting(
+        24.0, "How long the stored result of an idempotent dispatch is returned, in hours.", low=0.01
+    )
 
     def __post_init__(self) -> None:
-        mistakes = [problem for spec in dataclasses.fields(self) if (problem := _check(spec, getattr(self, spec.name)))]
+        mistakes = [
+            problem
+            for spec in dataclasses.fields(self)
+            if (problem := _check(spec, getattr(self, spec.name)))
+        ]
         if mistakes:
             raise SettingsError(summary="; ".join(mistakes), mistakes=mistakes)
 
@@ -79,7 +121,7 @@ class Settings:
         values: dict[str, Any] = {}
         mistakes: list[str] = []
         for variable, text in sorted(environ.items()):
-            if not variable.startswith(PREFIX):
+            if not variable.startswith(PREFIX) or variable in CLIENT_VARIABLES:
                 continue
             name = variable.removeprefix(PREFIX).lower()
             if name not in specs:

@@ -96,11 +96,15 @@ class EventSink(Protocol):
 class DispatchObserver(Protocol):
     """Told of what deserves a record, never of the ordinary success of a chain without DEBUG."""
 
-    def failed(self, subscription: Subscription, error: BaseException, *, request_id: str, duration_ms: float | None) -> None:
+    def failed(
+        self, subscription: Subscription, error: BaseException, *, request_id: str, duration_ms: float | None
+    ) -> None:
         """An invocation raised, timed out, or returned what the hook refuses."""
         ...
 
-    def invoked(self, subscription: Subscription, *, request_id: str, duration_ms: float, outcome: str) -> None:
+    def invoked(
+        self, subscription: Subscription, *, request_id: str, duration_ms: float, outcome: str
+    ) -> None:
         """An invocation of a plugin whose log level is DEBUG ended."""
         ...
 
@@ -117,7 +121,13 @@ class Dispatcher(Protocol):
     """Dispatches hooks; what plugin contexts and the host's own parts need of the engine."""
 
     def dispatch(
-        self, hook: str, payload: Any, *, context: Mapping[str, Any] | None = None, origin: str | None = None, internal: bool = False
+        self,
+        hook: str,
+        payload: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        origin: str | None = None,
+        internal: bool = False,
     ) -> Awaitable[Any]:
         """Run the hook's subscriptions and return the result; `origin` is the name of the plugin that asks."""
         ...

@@ -1,0 +1,1 @@
+"""The command line `isp-plugins`: a client of the HTTP API, and the server's own start."""

@@ -1,0 +1,65 @@
+"""`isp-plugins`: the application that collects all commands."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from isp_plugins.cli.exits import Exit
+from isp_plugins.cli.operate import access, configuration, hooks, logs, plugins
+from isp_plugins.cli.output import fail
+from isp_plugins.cli.serve import serve
+from isp_plugins.errors import PluginSystemError, StartupError
+
+EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no server answers, 4 a check found something wrong."
+
+app = typer.Typer(
+    name="isp-plugins",
+    help="Run and operate plugins of the ISP Framework.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve)
+plugins.add_to(app)
+hooks.add_to(app)
+logs.add_to(app)
+app.add_typer(configuration.app, name="config")
+app.add_typer(hooks.app, name="hooks")
+app.add_typer(access.keys, name="keys")
+app.add_typer(access.audit, name="audit")
+app.add_typer(access.secrets, name="secrets")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"isp-plugins {version('isp-plugins')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Run and operate plugins of the ISP Framework."""
+
+
+def main() -> None:
+    """Run the command line; what the product itself refuses becomes a message, never a traceback."""
+    try:
+        app()
+    except StartupError as error:
+        _end("Cannot start", error)
+    except PluginSystemError as error:
+        _end("Refused", error)
+
+
+def _end(title: str, error: PluginSystemError) -> None:
+    try:
+        fail(title, detail=str(error), mistakes=error.details, code=Exit.REFUSED)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

@@ -1,0 +1,77 @@
+"""Commands that open the data directory themselves, under its lock, when no server runs: a lost key, a suspect audit trail, a rotation."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from isp_plugins.access import Role
+from isp_plugins.actors import LOCAL
+from isp_plugins.cli.exits import Exit
+from isp_plugins.cli.output import fail
+from isp_plugins.settings import Settings
+from isp_plugins.system import PluginSystem
+
+
+def create_key(data_dir: Path, body: dict[str, Any]) -> dict[str, Any]:
+    """Create an API key; this is how a lost admin key is recovered."""
+    expires = body.get("expires_at")
+
+    async def work(system: PluginSystem) -> dict[str, Any]:
+        view, token = await system.keys.create(
+            name=body["name"],
+            role=Role(body["role"]) if body["role"] in set(Role) else body["role"],
+            actor=LOCAL,
+            plugins=body.get("plugins"),
+            hooks=body.get("hooks"),
+            expires_at=_moment(expires) if expires else None,
+        )
+        return {"id": view.id, "name": view.name, "role": view.role, "token": token}
+
+    return _with_system(data_dir, work)
+
+
+def verify_audit(data_dir: Path) -> dict[str, Any]:
+    """Check the audit chain."""
+
+    async def work(system: PluginSystem) -> dict[str, Any]:
+        return (await system.audit.verify()).to_dict()
+
+    return _with_system(data_dir, work)
+
+
+def rotate_secrets(data_dir: Path) -> dict[str, Any]:
+    """Encrypt all secrets with a new key."""
+
+    async def work(system: PluginSystem) -> dict[str, Any]:
+        return await system.rotate_secrets(LOCAL)
+
+    return _with_system(data_dir, work)
+
+
+def _with_system(data_dir: Path, work: Callable[[PluginSystem], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """Open the system under the lock, without starting any plugin, and do one thing."""
+    settings = Settings.from_environment(os.environ, data_dir=data_dir)
+
+    async def run() -> dict[str, Any]:
+        async with PluginSystem.open(settings, start_plugins=False) as system:
+            return await work(system)
+
+    return asyncio.run(run())
+
+
+def _moment(text: str) -> datetime:
+    """A moment with its zone, from ISO 8601."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        fail(
+            "Not a moment",
+            detail=f"expected something like 2030-12-31T00:00:00Z, got {text!r}.",
+            code=Exit.USAGE,
+        )
+    return moment

@@ -1,0 +1,1 @@
+"""Commands of the operator, one module per resource of the API."""

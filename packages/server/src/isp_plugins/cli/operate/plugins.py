@@ -1,0 +1,214 @@
+"""`list`, `show`, `register`, `update`, `delete` and the lifecycle commands."""
+
+from typing import Annotated, Any
+
+import typer
+
+from isp_plugins.cli.exits import Exit
+from isp_plugins.cli.output import Column, fail, record, say, table
+from isp_plugins.cli.session import Session, command, read_json
+
+PluginArgument = Annotated[str, typer.Argument(metavar="PLUGIN", help="Name or id of the plugin.")]
+CascadeOption = Annotated[
+    bool, typer.Option("--cascade", help="Also disable the plugins that need this one.")
+]
+
+COLUMNS: tuple[Column, ...] = (
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("VERSION", "version"),
+    ("TYPE", "plugin_type"),
+    ("STATE", "state"),
+    ("DESIRED", "desired"),
+    ("CAUSE", lambda plugin: (plugin.get("cause") or "").partition("\n")[0]),
+)
+FIELDS: tuple[Column, ...] = (
+    ("id", "id"),
+    ("name", "name"),
+    ("display name", "display_name"),
+    ("description", "description"),
+    ("version", "version"),
+    ("author", "author"),
+    ("type", "plugin_type"),
+    ("module", lambda plugin: f"{plugin['module_path']}:{plugin['entry_point']}"),
+    ("state", "state"),
+    ("desired", "desired"),
+    ("since", "since"),
+    ("cause", "cause"),
+    ("next try", "retry_at"),
+    ("log level", "log_level"),
+    ("dependencies", lambda plugin: ", ".join(_dependency(need) for need in plugin.get("dependencies", []))),
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    command(app, "list")(list_plugins)
+    command(app, "show")(show)
+    command(app, "register")(register)
+    command(app, "update")(update)
+    command(app, "delete")(delete)
+    command(app, "enable")(enable)
+    command(app, "disable")(disable)
+    command(app, "reload")(reload)
+    command(app, "execute")(execute)
+    command(app, "health")(health)
+
+
+def list_plugins(
+    session: Session,
+    state: Annotated[str | None, typer.Option(help="Only plugins in this state.")] = None,
+    plugin_type: Annotated[
+        str | None, typer.Option("--type", help="Only plugins of this type, e.g. BILLING.")
+    ] = None,
+    q: Annotated[
+        str | None, typer.Option("--search", help="Only plugins whose name or description contains this.")
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="Field to sort by, -field for descending.")] = None,
+    page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
+    size: Annotated[int, typer.Option(min=1, max=200, help="How many on a page.")] = 50,
+) -> None:
+    """List plugins."""
+    answer = session.client.get(
+        "/plugins/", state=state, plugin_type=plugin_type, q=q, sort=sort, page=page, size=size
+    )
+
+    def human(found: dict[str, Any]) -> None:
+        filtered = any((state, plugin_type, q))
+        empty = (
+            "No plugin matches; 'isp-plugins list' shows all."
+            if filtered
+            else "No plugin is registered yet. Register one: isp-plugins register @plugin.json"
+        )
+        table(found["items"], COLUMNS, empty=empty)
+        if found["pages"] > 1:
+            say(
+                f"Page {found['page']} of {found['pages']}, {found['total']} plugins. More: --page {found['page'] + 1}"
+            )
+
+    session.show(answer, human)
+
+
+def show(session: Session, plugin: PluginArgument) -> None:
+    """Show everything about one plugin."""
+    session.show(session.client.plugin(plugin), lambda found: record(found, FIELDS))
+
+
+def register(
+    session: Session,
+    description: Annotated[
+        str,
+        typer.Argument(
+            metavar="JSON|@FILE|-", help="The plugin's registration, as the specification's plugin_data."
+        ),
+    ],
+    enable_it: Annotated[bool, typer.Option("--enable", help="Enable it at once.")] = False,
+) -> None:
+    """Register a plugin from its description."""
+    plugin = session.client.post("/plugins/", read_json(description, what="registration"))
+    if enable_it:
+        plugin = session.client.post(f"/plugins/{plugin['id']}/enable")
+    nxt = (
+        ""
+        if enable_it
+        else f" Next: isp-plugins config set {plugin['name']} KEY=VALUE, then isp-plugins enable {plugin['name']}"
+    )
+    session.show(
+        plugin,
+        lambda it: say(f"Registered {it['name']} {it['version']} as plugin {it['id']} ({it['state']}).{nxt}"),
+    )
+
+
+def update(
+    session: Session,
+    plugin: PluginArgument,
+    changes: Annotated[
+        str, typer.Argument(metavar="JSON|@FILE|-", help='The fields to change, e.g. {"log_level": "DEBUG"}.')
+    ],
+) -> None:
+    """Change a plugin's registration; an active one is reloaded where the change needs it."""
+    answer = session.client.put(session.client.plugin_path(plugin), read_json(changes, what="change"))
+    session.show(answer, lambda it: say(f"Updated {it['name']} ({it['state']})."))
+
+
+def delete(
+    session: Session,
+    plugin: PluginArgument,
+    cascade: CascadeOption = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Disable a plugin and drop everything of it except its logs and the audit trail."""
+    found = session.client.plugin(plugin)
+    if not yes:
+        question = f"Delete {found['name']} with its configuration, hooks and stored values? Logs and audit trail stay"
+        typer.confirm(question, abort=True, err=True)
+    session.client.delete(f"/plugins/{found['id']}", cascade=cascade or None)
+    session.show({"deleted": found["id"], "name": found["name"]}, lambda it: say(f"Deleted {it['name']}."))
+
+
+def enable(session: Session, plugin: PluginArgument) -> None:
+    """Load a plugin, initialise it and subscribe its hooks."""
+    _lifecycle(session, plugin, "enable", "is {state}")
+
+
+def disable(session: Session, plugin: PluginArgument, cascade: CascadeOption = False) -> None:
+    """Unsubscribe a plugin, let its calls end and clean it up."""
+    _lifecycle(session, plugin, "disable", "is {state}", cascade=cascade or None)
+
+
+def reload(session: Session, plugin: PluginArgument) -> None:
+    """Replace a plugin's code and configuration without dropping a call; the old one stays if the new one fails."""
+    _lifecycle(session, plugin, "reload", "was reloaded and is {state}")
+
+
+def execute(
+    session: Session,
+    plugin: PluginArgument,
+    method: Annotated[str, typer.Argument(help="A public method of the plugin's own class.")],
+    parameters: Annotated[
+        str | None,
+        typer.Argument(metavar="JSON|@FILE|-", help="An object (by name) or a list (by position)."),
+    ] = None,
+) -> None:
+    """Call one method of an active plugin and print what it returns."""
+    body = {
+        "method_name": method,
+        "parameters": read_json(parameters, what="parameters") if parameters else {},
+    }
+    answer = session.client.post(session.client.plugin_path(plugin, "execute"), body)
+    session.show(
+        answer,
+        lambda it: record(it, (("result", "result"), ("took", lambda done: f"{done['duration_ms']:.1f} ms"))),
+    )
+
+
+def health(session: Session, plugin: PluginArgument) -> None:
+    """Check a plugin's health now; ends with code 4 unless it is healthy."""
+    answer = session.client.get(session.client.plugin_path(plugin, "health"))
+
+    def human(report: dict[str, Any]) -> None:
+        record(report, (("status", "status"), ("state", "state"), ("message", "message"), ("cause", "cause")))
+        table(
+            report.get("checks", []),
+            (("CHECK", "name"), ("STATUS", "status"), ("MESSAGE", "message")),
+            empty="The plugin reported no checks.",
+        )
+
+    session.show(answer, human)
+    if answer["status"] != "healthy":
+        raise typer.Exit(Exit.FOUND)
+
+
+def _lifecycle(session: Session, reference: str, operation: str, sentence: str, **params: Any) -> None:
+    """One lifecycle operation, and a sentence on where the plugin stands after it."""
+    answer = session.client.post(session.client.plugin_path(reference, operation), **params)
+    if not isinstance(answer, dict):
+        fail("The server answered something unexpected", detail=repr(answer))
+    session.show(answer, lambda plugin: say(f"{plugin['name']} {sentence.format(state=plugin['state'])}."))
+
+
+def _dependency(need: dict[str, Any]) -> str:
+    """One dependency in a few words."""
+    found = need.get("found") or "missing"
+    verdict = f"found {found}" if need.get("is_satisfied") else f"NOT satisfied, found {found}"
+    return f"{need['name']}{need.get('specifier', '')} ({verdict})"

@@ -1,0 +1,114 @@
+"""What the command line prints: tables and sentences for people, JSON for programs, problems on standard error.
+
+1. `--json` prints exactly the API's answer on standard output, nothing else.
+2. Colours only on a terminal; a pipe gets plain text, never cut off at a terminal's width.
+3. A problem says what was expected, what came and what to do next.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from isp_plugins.cli.exits import Exit
+
+PLAIN_WIDTH = 10_000
+"""Columns of a table that goes into a pipe: nothing is cut."""
+
+Column = tuple[str, str | Callable[[Mapping[str, Any]], Any]]
+"""A heading, and the field (dots reach into objects) or function that fills it."""
+
+_STATE_COLOURS = {
+    "active": "green", "completed": "green", "healthy": "green", "ok": "green", "pass": "green", "valid": "green",
+    "failed": "red", "quarantined": "red", "unhealthy": "red", "error": "red", "fail": "red", "ERROR": "red", "CRITICAL": "red",
+    "invalid": "red", "degraded": "yellow", "enabling": "yellow", "disabling": "yellow", "WARNING": "yellow", "warn": "yellow",
+    "skipped": "dim", "disabled": "dim", "rejected": "yellow", "timed_out": "red", "stopped": "red",
+}  # fmt: skip
+
+
+def console() -> Console:
+    """Standard output."""
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=True)
+
+
+def show_json(value: Any) -> None:
+    """Print a JSON value, readable and unchanged."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def say(text: str) -> None:
+    """Print a sentence for people; markup in it is shown as it is."""
+    console().print(escape(text))
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
+    """Print rows as a table, or the sentence that says why there are none and what to do."""
+    rows = list(rows)
+    if not rows:
+        say(empty)
+        return
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading, _ in columns:
+        grid.add_column(heading, no_wrap=not sys.stdout.isatty(), overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(row, field) for _, field in columns))
+    console().print(grid)
+
+
+def record(value: Mapping[str, Any], fields: Sequence[Column]) -> None:
+    """Print one thing as lines of name and value, the empty ones left out."""
+    grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold", no_wrap=not sys.stdout.isatty())
+    for heading, field in fields:
+        if text := _cell(value, field):
+            grid.add_row(heading, text)
+    console().print(grid)
+
+
+def fail(
+    title: str, *, detail: str = "", mistakes: Sequence[Mapping[str, Any]] = (), code: Exit = Exit.REFUSED
+) -> NoReturn:
+    """Print a problem on standard error and end with its exit code."""
+    err = Console(
+        stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=True
+    )
+    err.print(
+        f"[bold red]{escape(title)}[/]" if not detail else f"[bold red]{escape(title)}:[/] {escape(detail)}"
+    )
+    for mistake in mistakes:
+        where = mistake.get("path") or mistake.get("loc") or ""
+        where = ".".join(str(part) for part in where) if isinstance(where, list) else str(where)
+        err.print(
+            f"  {escape(where)}: {escape(str(mistake.get('message', '')))}"
+            if where
+            else f"  {escape(str(mistake.get('message', '')))}"
+        )
+    raise typer.Exit(code)
+
+
+def _cell(row: Mapping[str, Any], field: str | Callable[[Mapping[str, Any]], Any]) -> str:
+    """The text of one cell, coloured where the word is a state."""
+    value: Any = field(row) if callable(field) else _reach(row, field)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    colour = _STATE_COLOURS.get(text)
+    return f"[{colour}]{escape(text)}[/]" if colour else escape(text)
+
+
+def _reach(row: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None."""
+    value: Any = row
+    for part in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value

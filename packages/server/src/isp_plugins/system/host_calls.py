@@ -1,0 +1,47 @@
+"""What one plugin may ask of the host, answered by the specialists: its storage, and hooks of its own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isp_plugins.contracts.hooks import Dispatcher
+from isp_plugins.storage import PluginStorage
+
+
+class PluginHostCalls:
+    """The host's half of a plugin's context; it knows the plugin, so that no plugin can speak as another."""
+
+    def __init__(
+        self, plugin_id: int, plugin_name: str, *, storage: PluginStorage, dispatcher: Dispatcher
+    ) -> None:
+        self._plugin_id = plugin_id
+        self._plugin_name = plugin_name
+        self._storage = storage
+        self._dispatcher = dispatcher
+
+    async def storage_get(self, key: str) -> Any:
+        """The stored value, or None."""
+        return await self._storage.get(self._plugin_id, key)
+
+    async def storage_set(self, key: str, value: Any) -> None:
+        """Keep a JSON value; it survives restarts, reloads and upgrades."""
+        await self._storage.set(self._plugin_id, key, value)
+
+    async def storage_delete(self, key: str) -> bool:
+        """Forget a value; whether there was one."""
+        return await self._storage.delete(self._plugin_id, key)
+
+    async def storage_list(self, prefix: str = "") -> list[str]:
+        """Keys that begin with the prefix, sorted."""
+        return await self._storage.list(self._plugin_id, prefix)
+
+    async def dispatch(
+        self, hook: str, payload: Any, context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Dispatch a hook as this plugin and return its result as the API shows it."""
+        result = await self._dispatcher.dispatch(hook, payload, context=context, origin=self._plugin_name)
+        answer: dict[str, Any] = result.to_dict()
+        return answer
+
+    async def emit(self, hook: str, payload: Any) -> None:
+        """Dispatch a hook as this plugin without looking at the result."""
+        await self._dispatcher.dispatch(hook, payload, origin=self._plugin_name)

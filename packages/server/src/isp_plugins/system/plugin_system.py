@@ -1,0 +1,175 @@
+"""`PluginSystem`: opens every service once, in order, wires the specialists to each other, and closes them in reverse.
+
+async with PluginSystem.open(Settings(data_dir=Path("var"))) as system:
+    result = await system.dispatch("customer_created", {"id": 7, "name": "Ada"})
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from isp_plugins.access import ApiKeys
+from isp_plugins.actors import Actor
+from isp_plugins.audit import AuditLog, AuditTag
+from isp_plugins.clock import Clock, SystemClock
+from isp_plugins.configuration import ConfigurationService, ciphertext_exists
+from isp_plugins.db.data_directory import DataDirectory
+from isp_plugins.db.engine import Database
+from isp_plugins.db.migrate import migrate
+from isp_plugins.events import MemoryEvents
+from isp_plugins.hooks.engine import DispatchResult, HookEngine
+from isp_plugins.hooks.idempotency import IdempotencyStore
+from isp_plugins.hooks.store import HookStore
+from isp_plugins.keyring import KeyRing
+from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.manager import PluginManager
+from isp_plugins.runtime.in_process import InProcessRuntime
+from isp_plugins.runtime.threads import DaemonThreads
+from isp_plugins.settings import Settings
+from isp_plugins.storage import PluginStorage
+from isp_plugins.system.host_calls import PluginHostCalls
+from isp_plugins.telemetry.logs import PluginLogs
+from isp_plugins.telemetry.observer import LoggingObserver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginSystem:
+    """Every service of one host; open it with `PluginSystem.open`."""
+
+    settings: Settings
+    clock: Clock
+    loop: asyncio.AbstractEventLoop
+    data_directory: DataDirectory
+    database: Database
+    keyring: KeyRing
+    audit: AuditLog
+    keys: ApiKeys
+    configuration: ConfigurationService
+    storage: PluginStorage
+    logs: PluginLogs
+    engine: HookEngine
+    events: MemoryEvents
+    hook_store: HookStore
+    idempotency: IdempotencyStore
+    directory: PluginDirectory
+    manager: PluginManager
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings, *, clock: Clock | None = None, start_plugins: bool = True
+    ) -> AsyncIterator["PluginSystem"]:
+        """Open the data directory and the database, migrate it, and bring the enabled plugins up; a plugin that fails stops nothing.
+
+        Raises a `StartupError` that says what to mend; everything opened before it is closed again.
+        """
+        async with AsyncExitStack() as stack:
+            system = await _open(settings, clock or SystemClock(), stack)
+            if start_plugins:
+                await system.manager.reconcile()
+            yield system
+
+    async def dispatch(
+        self, hook: str, payload: Any, *, context: Mapping[str, Any] | None = None, **options: Any
+    ) -> DispatchResult:
+        """Dispatch a hook from the host's own loop; the options are those of `HookEngine.dispatch`."""
+        return await self.engine.dispatch(hook, payload, context=context, **options)
+
+    def dispatch_sync(
+        self, hook: str, payload: Any, *, context: Mapping[str, Any] | None = None, **options: Any
+    ) -> DispatchResult:
+        """Dispatch a hook on the calling thread; the options are those of `HookEngine.dispatch_sync`."""
+        return self.engine.dispatch_sync(hook, payload, context=context, **options)
+
+    async def rotate_secrets(self, actor: Actor) -> dict[str, Any]:
+        """Encrypt every stored secret with the newest key, made now where the key ring is a file; `{rotated, key_id}`."""
+        self.keyring.rotate_file()
+        async with self.database.transaction() as session:
+            rotated = await self.configuration.rotate(session)
+            details = {"rotated": rotated, "key_id": self.keyring.newest_id}
+            await self.audit.record(
+                session,
+                AuditTag.SECRETS_ROTATED,
+                actor,
+                subject=("keyring", self.keyring.newest_id),
+                details=details,
+            )
+        return details
+
+
+async def _open(settings: Settings, clock: Clock, stack: AsyncExitStack) -> PluginSystem:
+    """Open the services in the order in which they need each other; the stack closes them."""
+    data_directory = DataDirectory(settings.data_dir)
+    stack.enter_context(data_directory.lock())
+    await migrate(settings.url, backup_folder=settings.data_dir / "backups")
+    database = await Database.open(settings.url)
+    stack.push_async_callback(database.close)
+    keyring = KeyRing.load(settings, ciphertext_exists=await ciphertext_exists(database))
+    audit = AuditLog(database, keyring, node=settings.node, clock=clock)
+    keys = ApiKeys(database, audit, clock=clock)
+    await keys.open()
+    logs = PluginLogs(
+        database,
+        node=settings.node,
+        clock=clock,
+        queue_size=settings.log_queue_size,
+        flush_interval=settings.log_flush_interval,
+    )
+    await logs.open()
+    stack.push_async_callback(logs.close)
+    return await _wire(
+        settings,
+        clock,
+        stack,
+        data_directory=data_directory,
+        database=database,
+        keyring=keyring,
+        audit=audit,
+        keys=keys,
+        logs=logs,
+    )
+
+
+async def _wire(
+    settings: Settings,
+    clock: Clock,
+    stack: AsyncExitStack,
+    *,
+    database: Database,
+    logs: PluginLogs,
+    **opened: Any,
+) -> PluginSystem:
+    """Build the specialists and the manager that conducts them."""
+    loop = asyncio.get_running_loop()
+    threads = DaemonThreads(settings.max_threads)
+    events = MemoryEvents(settings.event_queue_size)
+    observer = LoggingObserver(logs)
+    engine = HookEngine(threads=threads, events=events, observer=observer)
+    storage = PluginStorage(database, clock=clock)
+    configuration = ConfigurationService(database, opened["keyring"], clock=clock)
+    hook_store = HookStore(clock=clock)
+    directory = PluginDirectory()
+    manager = PluginManager(
+        database=database,
+        audit=opened["audit"],
+        configuration=configuration,
+        runtime=InProcessRuntime(settings.plugin_folders, threads, loop),
+        engine=engine,
+        hook_store=hook_store,
+        logs=logs,
+        directory=directory,
+        clock=clock,
+        settings=settings,
+        host_calls=lambda plugin_id, name: PluginHostCalls(
+            plugin_id, name, storage=storage, dispatcher=engine
+        ),
+    )
+    await events.open(engine)
+    stack.push_async_callback(manager.close)
+    return PluginSystem(
+        settings=settings, clock=clock, loop=loop, database=database, logs=logs, engine=engine, events=events, storage=storage,
+        configuration=configuration, hook_store=hook_store, idempotency=IdempotencyStore(database, clock=clock, hours=settings.idempotency_hours),
+        directory=directory, manager=manager, **opened,
+    )  # fmt: skip

@@ -1,0 +1,46 @@
+"""Tables for people, plain in a pipe."""
+
+import pytest
+import typer
+
+from isp_plugins.cli.output import fail, record, show_json, table
+
+COLUMNS = (("NAME", "name"), ("DEEP", "a.b"), ("LONG", lambda row: row["name"] * 200))
+
+
+def test_table_in_a_pipe_is_never_cut(capsys):
+    table([{"name": "x", "a": {"b": 1}}], COLUMNS, empty="none")
+    assert "x" * 200 in capsys.readouterr().out
+
+
+def test_table_in_a_pipe_has_no_colours(capsys):
+    table([{"name": "active"}], (("STATE", "name"),), empty="none")
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_empty_table_says_what_to_do(capsys):
+    table([], COLUMNS, empty="Nothing yet. Make one.")
+    assert capsys.readouterr().out == "Nothing yet. Make one.\n"
+
+
+def test_markup_in_values_is_shown_as_it_is(capsys):
+    table([{"name": "[red]x[/]"}], (("NAME", "name"),), empty="none")
+    assert "[red]x[/]" in capsys.readouterr().out
+
+
+def test_record_leaves_empty_fields_out(capsys):
+    record({"a": 1, "b": None}, (("a", "a"), ("b", "b")))
+    assert "b" not in capsys.readouterr().out
+
+
+def test_json_is_unchanged(capsys):
+    show_json({"name": "é"})
+    assert capsys.readouterr().out == '{\n  "name": "é"\n}\n'
+
+
+def test_failure_goes_to_standard_error_with_its_mistakes(capsys):
+    with pytest.raises(typer.Exit):
+        fail("No", detail="because", mistakes=[{"path": ["a", 0], "message": "wrong"}])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "a.0: wrong" in captured.err
