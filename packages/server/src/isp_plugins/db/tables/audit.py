@@ -13,7 +13,11 @@ class AuditEntry(Base):
     """One thing that somebody did, or tried to do."""
 
     __tablename__ = "audit_entries"
-    __table_args__ = (UniqueConstraint("node", "sequence"), Index("ix_audit_entries_at", "at"), Index("ix_audit_entries_subject", "subject_type", "subject_id"))
+    __table_args__ = (
+        UniqueConstraint("node", "sequence"),
+        Index("ix_audit_entries_at", "at"),
+        Index("ix_audit_entries_subject", "subject_type", "subject_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     node: Mapped[str] = mapped_column(Name)

@@ -30,13 +30,13 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  fixed by SQLAlchemy
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse a naive moment, store the rest in UTC."""
         if value is not None and value.tzinfo is None:
             raise ValueError(f"expected a timezone-aware moment, got the naive {value!r}")
         return value.astimezone(UTC) if value is not None else None
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  fixed by SQLAlchemy
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Give the zone back."""
         if value is None:
             return None

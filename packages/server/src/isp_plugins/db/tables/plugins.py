@@ -34,7 +34,9 @@ class Plugin(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    hooks: Mapped[list["PluginHook"]] = relationship(back_populates="plugin", cascade="all, delete-orphan", passive_deletes=True)
+    hooks: Mapped[list["PluginHook"]] = relationship(
+        back_populates="plugin", cascade="all, delete-orphan", passive_deletes=True
+    )
     dependencies: Mapped[list["PluginDependency"]] = relationship(
         back_populates="plugin", cascade="all, delete-orphan", passive_deletes=True
     )
@@ -64,7 +66,10 @@ class PluginHook(Base):
     """A subscription: one plugin method bound to one hook."""
 
     __tablename__ = "plugin_hooks"
-    __table_args__ = (UniqueConstraint("plugin_id", "hook_name", "callback_method", "hook_type"), Index("ix_plugin_hooks_hook_name", "hook_name"))
+    __table_args__ = (
+        UniqueConstraint("plugin_id", "hook_name", "callback_method", "hook_type"),
+        Index("ix_plugin_hooks_hook_name", "hook_name"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     plugin_id: Mapped[int] = mapped_column(ForeignKey("plugins.id", ondelete="CASCADE"))

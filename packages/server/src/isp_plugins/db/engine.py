@@ -1,0 +1,206 @@
+"""The database behind one door: transactions that write, and snapshots that read, on SQLite and PostgreSQL alike.
+
+1. SQLite: WAL, `synchronous=FULL`, foreign keys on; a write is `BEGIN IMMEDIATE`, one at a time in this process, and readers run
+   beside it on connections that cannot write.
+2. PostgreSQL: a write is READ COMMITTED; a reader is a REPEATABLE READ snapshot that cannot write, as on SQLite.
+3. A transaction commits when its block ends and rolls back when it raises. Once the commit has been sent it is awaited, even by a
+   cancelled task, so that nobody goes on while it is undecided.
+4. A task has at most one writing transaction: a second inside the first would wait for itself, so it is refused.
+5. What the database cannot do now is a `DatabaseUnavailableError`; every other error of SQLAlchemy passes through.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from isp_plugins.db.errors import DatabaseUnavailableError
+from isp_plugins.db.unavailable import is_unavailable, short_cause
+from isp_plugins.db.urls import SQLITE, engine_url
+
+BUSY_TIMEOUT_S = 10
+"""How long SQLite waits for another process's lock (a backup tool, say) before it is unavailable."""
+READERS = 4
+"""SQLite connections that read; each is a thread."""
+POOL_SIZE = 10
+MAX_OVERFLOW = 10
+POOL_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 10
+RECYCLE_S = 1800
+"""PostgreSQL connections are replaced after half an hour, before firewalls forget them."""
+WAL_KEPT_BYTES = 64 * 1024 * 1024
+
+
+class Database:
+    """An open database; make one with `await Database.open(url)` and end it with `await close()`."""
+
+    def __init__(self, url: URL, writer: AsyncEngine, reader: AsyncEngine, *, single_writer: bool) -> None:
+        self.dialect = url.get_backend_name()
+        self._writer = writer
+        self._reader = reader
+        self._turn = asyncio.Lock() if single_writer else None
+        self._writing: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Connect and see that the database answers; `DatabaseUrlError`, `DatabaseUnavailableError`."""
+        parsed = engine_url(url)
+        database = cls._sqlite(parsed) if parsed.get_backend_name() == SQLITE else cls._postgresql(parsed)
+        try:
+            async with database.reading() as session:
+                await session.execute(text("SELECT 1"))
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @classmethod
+    def _sqlite(cls, url: URL) -> Self:
+        _create_private(Path(url.database or ""))
+        options: dict[str, Any] = {
+            "connect_args": {"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+            "max_overflow": 0,
+        }
+        writer = create_async_engine(url, pool_size=1, **options)
+        reader = create_async_engine(url, pool_size=READERS, pool_timeout=POOL_TIMEOUT_S, **options)
+        _prepare(writer, begin="BEGIN IMMEDIATE", query_only=False)
+        _prepare(reader, begin="BEGIN", query_only=True)
+        return cls(url, writer, reader, single_writer=True)
+
+    @classmethod
+    def _postgresql(cls, url: URL) -> Self:
+        writer = create_async_engine(
+            url,
+            pool_size=POOL_SIZE,
+            max_overflow=MAX_OVERFLOW,
+            pool_timeout=POOL_TIMEOUT_S,
+            pool_pre_ping=True,
+            pool_recycle=RECYCLE_S,
+            isolation_level="READ COMMITTED",
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_S,
+                "server_settings": {"application_name": "isp-plugins", "timezone": "UTC"},
+            },
+        )
+        reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return cls(url, writer, reader, single_writer=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One write: committed when the block ends, rolled back when it raises; `DatabaseUnavailableError`."""
+        async with self._own_turn():
+            with self._unavailable():
+                async with AsyncSession(self._writer, expire_on_commit=False) as session:
+                    await self._begin(session)
+                    yield session
+                    await _finish(session.commit())
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """One snapshot to read from; a write in it is refused by the database. `DatabaseUnavailableError`."""
+        with self._unavailable():
+            async with AsyncSession(self._reader, expire_on_commit=False) as session:
+                await self._begin(session)
+                yield session
+
+    async def close(self) -> None:
+        """Close every connection; a block still open loses its connection when it ends."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    @asynccontextmanager
+    async def _own_turn(self) -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        assert task is not None, "a transaction runs in a task"  # noqa: S101  narrows the type; a coroutine always has one
+        if task in self._writing:
+            raise RuntimeError(
+                "this task already has a transaction open: pass its session on instead of opening a second one"
+            )
+        if self._turn is not None:
+            await self._turn.acquire()
+        self._writing.add(task)
+        try:
+            yield
+        finally:
+            self._writing.discard(task)
+            if self._turn is not None:
+                self._turn.release()
+
+    async def _begin(self, session: AsyncSession) -> None:
+        """Connect and begin now, so that a connection that fails is told from an error of the block."""
+        try:
+            await session.connection()
+        except (OSError, PoolTimeoutError, TimeoutError) as error:
+            raise DatabaseUnavailableError(dialect=self.dialect, cause=short_cause(error)) from error
+
+    @contextmanager
+    def _unavailable(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            if not is_unavailable(error):
+                raise
+            raise DatabaseUnavailableError(dialect=self.dialect, cause=short_cause(error)) from error
+
+
+async def _finish(commit: Coroutine[Any, Any, None]) -> None:
+    """Await a commit to its end, whatever becomes of the task that asked for it."""
+    task = asyncio.ensure_future(commit)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                break
+            cancelled = error
+    if cancelled is not None and not task.exception():
+        raise cancelled
+    task.result()
+
+
+def _prepare(engine: AsyncEngine, *, begin: str, query_only: bool) -> None:
+    """Set every pragma on connect, and begin transactions ourselves: the driver's own begin comes too late to lock."""
+    pragmas = [
+        f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+        f"PRAGMA journal_size_limit={WAL_KEPT_BYTES}",
+        f"PRAGMA query_only={'ON' if query_only else 'OFF'}",
+    ]
+    event.listen(engine.sync_engine, "connect", _on_connect(pragmas))
+    event.listen(engine.sync_engine, "begin", _on_begin(begin))
+
+
+def _on_connect(pragmas: list[str]) -> Callable[[Any, Any], None]:
+    def connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    return connect
+
+
+def _on_begin(begin: str) -> Callable[[Connection], None]:
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return start
+
+
+def _create_private(file: Path) -> None:
+    """Create the file for its owner alone; SQLite gives its companions (-wal, -shm) the same mode."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise DatabaseUnavailableError(dialect=SQLITE, cause=f"{file}: {error.strerror}") from error

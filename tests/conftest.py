@@ -1,0 +1,132 @@
+"""Fixtures that every room's tests share: clock, settings, keys, and real databases."""
+
+import asyncio
+import base64
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from isp_plugins.db.engine import Database
+from isp_plugins.db.migrate import migrate
+from isp_plugins.keyring import KeyRing
+from isp_plugins.settings import Settings
+from isp_plugins.testing import FakeClock
+from support.postgres import running_postgres
+
+TEMPLATE = "isp_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that the test moves."""
+    return FakeClock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The defaults, on a data directory of the test's own."""
+    return Settings(data_dir=tmp_path / "data", port=0)
+
+
+@pytest.fixture
+def keyring() -> KeyRing:
+    """A ring of one fixed key."""
+    return KeyRing.parse(base64.urlsafe_b64encode(bytes(range(32))).decode())
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database file; copy it, never open it."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    file = folder / "template.db"
+    _run_apart(lambda: migrate(f"sqlite:///{file}", backup_folder=folder))
+    return file
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
+    """The URL of a migrated, empty SQLite database of the test's own."""
+    file = tmp_path / "database.db"
+    shutil.copyfile(migrated_sqlite_file, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
+    """A migrated, empty SQLite database, open."""
+    database = await Database.open(sqlite_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL pattern of a running PostgreSQL, `{}` where the database's name goes."""
+    with running_postgres() as pattern:
+        yield pattern
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """The name of a migrated, empty database to copy from."""
+
+    async def prepare() -> None:
+        await _administer(postgres_server, f"CREATE DATABASE {TEMPLATE}")
+        await migrate(postgres_server.format(TEMPLATE), backup_folder=Path("/nonexistent"))
+
+    _run_apart(prepare)
+    return TEMPLATE
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: str, postgres_template: str) -> AsyncIterator[str]:
+    """The URL of a migrated, empty PostgreSQL database of the test's own."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    await _administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield postgres_server.format(name)
+    await _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def empty_postgres_url(postgres_server: str) -> AsyncIterator[str]:
+    """The URL of a PostgreSQL database without any tables."""
+    name = f"empty_{os.getpid()}_{next(_numbers)}"
+    await _administer(postgres_server, f"CREATE DATABASE {name}")
+    yield postgres_server.format(name)
+    await _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated, empty database, once for each of the two kinds."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated, empty database, open, once for each of the two kinds."""
+    database = await Database.open(database_url)
+    yield database
+    await database.close()
+
+
+async def _administer(pattern: str, statement: str) -> None:
+    connection = await asyncpg.connect(pattern.format("postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _run_apart(work: Callable[[], object]) -> None:
+    """Run a coroutine function on a loop of its own, away from the tests' loops."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(work())).result()  # type: ignore[arg-type]  object stands for the coroutine
