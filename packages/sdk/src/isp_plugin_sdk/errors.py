@@ -52,7 +52,7 @@ class HostCallTimedOutError(PluginSdkError, TimeoutError):
 
 
 class NotJsonError(PluginSdkError, TypeError):
-    """What is handed to the host must be a JSON value; at `{path}` of {what}: expected {expected}, got {got}."""
+    """What is handed to the host must be a JSON value; {what}: expected {expected}, got {got}."""
 
 
 class StorageLimitError(PluginSdkError, ValueError):
