@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from isp_plugin_sdk.errors import CalledOnEventLoopError, HostCallTimedOutError, HostGoneError, NoHostError
-from isp_plugin_sdk.json_values import json_copy
+from isp_plugin_sdk.values import json_copy
 
 DEFAULT_TIMEOUT_S = 30.0
 """How long a call towards the host may last where no current call bounds it, in seconds."""

@@ -6,9 +6,10 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
-from isp_plugin_sdk.json_values import below
+from isp_plugin_sdk.values import below
 from isp_plugin_sdk.schema.keywords import (
     ANNOTATIONS,
     CONSTRAINTS,
@@ -19,7 +20,7 @@ from isp_plugin_sdk.schema.keywords import (
     Keyword,
     is_count,
 )
-from isp_plugin_sdk.schema.mistakes import Mistake, did_you_mean, mistake, shown
+from isp_plugin_sdk.schema.mistakes import MOST, Mistake, did_you_mean, mistake, shown
 from isp_plugin_sdk.schema.short import bad_names, crossed_bounds
 from isp_plugin_sdk.schema.values import value_mistakes
 
@@ -95,7 +96,7 @@ _KNOWN = frozenset(_KEYWORDS) | _SCHEMA
 
 def mistakes_in_full(schema: Mapping[str, Any]) -> list[Mistake]:
     """Every mistake of a complete JSON Schema that can be told without an implementation of the standard."""
-    found = list(_in_schema(schema, "", 0))
+    found = list(islice(_in_schema(schema, "", 0), MOST))
     if schema.get("type") != "object":
         found.append(
             mistake(
@@ -105,7 +106,7 @@ def mistakes_in_full(schema: Mapping[str, Any]) -> list[Mistake]:
             )
         )
     if isinstance(schema.get("properties"), Mapping):
-        found += bad_names(schema["properties"], "properties")
+        found += islice(bad_names(schema["properties"], "properties"), MOST)
     return found
 
 
@@ -119,13 +120,12 @@ def _in_schema(schema: Any, path: str, depth: int) -> Iterator[Mistake]:
     if depth > 2 * MAX_DEPTH:
         yield mistake(path, f"at most {2 * MAX_DEPTH} levels", "a deeper one")
         return
-    found = [
-        found
-        for keyword, value in schema.items()
-        for found in _in_keyword(keyword, value, below(path, keyword), depth + 1)
-    ]
-    found += crossed_bounds(schema, path)
+    keywords = (
+        _in_keyword(keyword, value, below(path, keyword), depth + 1) for keyword, value in schema.items()
+    )
+    found = list(islice(chain.from_iterable(keywords), MOST))
     yield from found
+    yield from crossed_bounds(schema, path)
     if not found and "default" in schema:
         yield from value_mistakes(schema, schema["default"], below(path, "default"))
 

@@ -56,6 +56,14 @@ class Keyword:
     types: tuple[str, ...] = ()
 
 
+_ECMA_ONLY = re.compile(r"\\[pP]\{[^}]*\}|\(\?<(?=[A-Za-z_])")
+
+
+def _in_python(match: re.Match[str]) -> str:
+    """What stands for a Unicode class or a named group, which JSON Schema's dialect writes in another way."""
+    return "(?P<" if match[0] == "(?<" else r"\w"
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a JSON number (True is not)."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -67,9 +75,9 @@ def is_count(value: Any) -> bool:
 
 
 def is_regex(value: Any) -> bool:
-    """Whether a value is a regular expression that compiles."""
+    """Whether a value is a regular expression that compiles; Python's own dialect is all that can be asked here."""
     try:
-        return isinstance(value, str) and bool(re.compile(value))
+        return isinstance(value, str) and bool(re.compile(_ECMA_ONLY.sub(_in_python, value)))
     except (re.error, RecursionError, OverflowError):
         return False
 

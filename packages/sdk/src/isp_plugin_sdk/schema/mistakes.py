@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any, TypedDict
 
 _SHOWN = 60
+MOST = 100
+"""How many mistakes are told at most; a document with more needs another look anyway, and telling all could take for ever."""
 
 
 class Mistake(TypedDict):
@@ -34,7 +36,7 @@ def shown(value: Any) -> str:
 
 def did_you_mean(word: object, known: Iterable[str], others_say: dict[str, str]) -> str:
     """The hint for an unknown word: what other systems' word is called here, or the closest known one."""
-    text = str(word)
+    text = str(word)[:_SHOWN]
     close = others_say.get(text.lower()) or next(
         iter(difflib.get_close_matches(text, list(known), n=1)), None
     )

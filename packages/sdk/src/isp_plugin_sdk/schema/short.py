@@ -7,9 +7,10 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from isp_plugin_sdk.json_values import below
+from isp_plugin_sdk.values import below
 from isp_plugin_sdk.schema.keywords import (
     ANNOTATIONS,
     BOUNDS,
@@ -23,7 +24,7 @@ from isp_plugin_sdk.schema.keywords import (
     TYPES_ELSEWHERE,
     Keyword,
 )
-from isp_plugin_sdk.schema.mistakes import Mistake, did_you_mean, mistake, shown
+from isp_plugin_sdk.schema.mistakes import MOST, Mistake, did_you_mean, mistake, shown
 from isp_plugin_sdk.schema.values import value_mistakes
 
 _FIELD = Keyword("an object that describes a field", lambda value: isinstance(value, Mapping))
@@ -47,8 +48,8 @@ def translate(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def mistakes_in_short(fields: Mapping[str, Any]) -> list[Mistake]:
-    """Every mistake of a short schema."""
-    return list(_in_fields(fields, "", 0))
+    """The mistakes of a short schema, all up to `MOST`."""
+    return list(islice(_in_fields(fields, "", 0), MOST))
 
 
 def _members(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def _in_field(field: Any, path: str, depth: int) -> Iterator[Mistake]:
     if depth > MAX_DEPTH:
         yield mistake(path, f"at most {MAX_DEPTH} levels", "a deeper one")
         return
-    found = list(_in_keywords(field, path))
+    found = list(islice(_in_keywords(field, path), MOST))
     if "items" in field:
         found += _in_field(field["items"], below(path, "items"), depth + 1)
     if isinstance(field.get("properties"), Mapping):

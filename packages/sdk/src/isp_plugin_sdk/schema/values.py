@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from isp_plugin_sdk.json_values import below
+from isp_plugin_sdk.values import below
 from isp_plugin_sdk.schema.keywords import is_number
 from isp_plugin_sdk.schema.mistakes import Mistake, mistake, shown
 
