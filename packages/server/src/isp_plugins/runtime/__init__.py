@@ -1,0 +1,1 @@
+"""Brings plugins up and calls into them, wherever they run."""

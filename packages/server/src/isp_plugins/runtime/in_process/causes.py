@@ -1,0 +1,74 @@
+"""Turns what a plugin raised into text: one readable line, and the frames of the plugin's own code.
+
+1. The text is made at once and the exception dropped: its frames would keep the plugin's classes and values alive.
+2. Names of the load's private root are shown as the author knows them, without the root.
+3. Frames of the host, of the import machinery and of libraries are left out.
+4. Nothing here masks secrets: the reader of the text does (see `runtime.errors`).
+"""
+
+import os
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_SUMMARY = 500
+"""Longest summary, in characters."""
+MAX_TRACEBACK = 20_000
+"""Longest traceback text, in characters; of a longer one the end is kept, where the cause stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something failed, as text."""
+
+    summary: str
+    traceback: str = ""
+
+
+def describe(error: BaseException, *, root: str, folders: Sequence[str]) -> Cause:
+    """What an exception says, with the place in the plugin's code nearest to it."""
+    told = traceback.TracebackException.from_exception(error)
+    frames = _keep_own(told, folders)
+    location = _location(error, frames, folders)
+    summary = _shorten(_headline(error, told)) + (f" ({location})" if location else "")
+    text = "".join(told.format()) if frames or isinstance(error, SyntaxError) else ""
+    return Cause(_without_root(summary, root), _without_root(text[-MAX_TRACEBACK:], root))
+
+
+def _headline(error: BaseException, told: traceback.TracebackException) -> str:
+    """Type and message in one line; for a syntax error without the quoted source, which Python puts first."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg}"
+    return next(told.format_exception_only()).strip().partition("\n")[0]
+
+
+def _keep_own(told: traceback.TracebackException, folders: Sequence[str]) -> list[traceback.FrameSummary]:
+    """Drop all other frames, of the exceptions it came from as well; returns its own."""
+    for related in (told.__cause__, told.__context__, *(told.exceptions or ())):
+        if related is not None:
+            _keep_own(related, folders)
+    told.stack[:] = [frame for frame in told.stack if _below(frame.filename, folders)]
+    return list(told.stack)
+
+
+def _location(error: BaseException, frames: Sequence[traceback.FrameSummary], folders: Sequence[str]) -> str:
+    """`file:line` within the plugin path, of the syntax error or of the innermost frame; empty where there is none."""
+    if isinstance(error, SyntaxError) and error.filename and _below(error.filename, folders):
+        return f"{_relative(error.filename, folders)}:{error.lineno}"
+    return f"{_relative(frames[-1].filename, folders)}:{frames[-1].lineno}" if frames else ""
+
+
+def _below(filename: str, folders: Sequence[str]) -> bool:
+    return any(filename.startswith(folder + os.sep) for folder in folders)
+
+
+def _relative(filename: str, folders: Sequence[str]) -> str:
+    return next(filename[len(folder) + 1 :] for folder in folders if filename.startswith(folder + os.sep))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 3]}..."
+
+
+def _without_root(text: str, root: str) -> str:
+    return text.replace(f"{root}.", "")

@@ -1,0 +1,64 @@
+"""`InProcessRuntime`: brings plugins up inside the host's own process."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from isp_plugins.contracts.calls import Threads
+from isp_plugins.contracts.runtime import StartRequest
+from isp_plugins.runtime.errors import PluginFailedError
+from isp_plugins.runtime.in_process import causes, imports, names, search
+from isp_plugins.runtime.in_process.building import Builder
+from isp_plugins.runtime.in_process.calls import Calls, Overdue, Raised
+from isp_plugins.runtime.in_process.imports import Load
+from isp_plugins.runtime.in_process.running import InProcessPlugin
+
+
+class InProcessRuntime:
+    """Loads modules of the plugin path; implements `contracts.runtime.Runtime`.
+
+    Args:
+        folders: The plugin path, searched in order.
+        threads: Where plain functions of plugins run.
+        loop: Where coroutine functions of plugins run, and their calls towards the host.
+    """
+
+    def __init__(self, folders: Sequence[Path], threads: Threads, loop: asyncio.AbstractEventLoop) -> None:
+        self._folders = tuple(folders)
+        self._threads = threads
+        self._loop = loop
+        imports.install()
+
+    async def start(self, request: StartRequest) -> InProcessPlugin:
+        """Import, construct and initialise, each under its deadline; raises a `PluginFailedError` and leaves nothing behind."""
+        names.parse_module_path(request.module_path)
+        names.check_entry_point(request.entry_point)
+        folders = search.real_folders(self._folders)
+        load = Load(request.plugin_id, request.generation, request.module_path, folders)
+        try:
+            plugin = await self._build(load, request)
+            await plugin.initialize()
+        except BaseException:
+            load.close()
+            raise
+        return plugin
+
+    async def _build(self, load: Load, request: StartRequest) -> InProcessPlugin:
+        calls = Calls(self._threads, request.plugin_id)
+        builder = Builder(load, request, self._loop)
+        ending = await calls.in_thread(builder, deadline_s=request.load_deadline_s)
+        if isinstance(ending, Overdue):
+            raise builder.overdue(request.load_deadline_s)
+        if isinstance(ending, Raised):
+            raise _as_failure(ending.error, load)
+        if builder.instance is None:  # the load was closed under it: another start or stop gave it up
+            raise builder.overdue(request.load_deadline_s)
+        return InProcessPlugin(builder.instance, load, request, calls)
+
+
+def _as_failure(error: BaseException, load: Load) -> PluginFailedError:
+    """The builder's own error, or one for what nobody foresaw (a file that cannot be read, say)."""
+    if isinstance(error, PluginFailedError):
+        return error
+    cause = causes.describe(error, root=load.root, folders=load.folders)
+    return PluginFailedError(reason=cause.summary, traceback=cause.traceback)
