@@ -1,0 +1,126 @@
+"""Errors become RFC 9457 problem documents here, and only here.
+
+1. A family has a status (`STATUSES`); a class inherits it from the nearest family above it.
+2. `type` is `/problems/<slug>`, stable, and explained at that address; `instance` is `urn:request:<request id>`.
+3. `errors` lists single mistakes as `{path, message, expected, got}`; a value that may be a secret never gets that far.
+"""
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from isp_plugins import errors as families
+from isp_plugins.api import errors as http
+from isp_plugins.api.json_text import dump
+from isp_plugins.errors import PluginSystemError
+
+PROBLEM_JSON = "application/problem+json"
+
+STATUSES: Mapping[type[PluginSystemError], int] = {
+    http.MalformedRequestError: 400,
+    families.UnauthenticatedError: 401,
+    families.ForbiddenError: 403,
+    families.NotFoundError: 404,
+    http.MethodNotAllowedError: 405,
+    families.ConflictError: 409,
+    http.PreconditionFailedError: 412,
+    families.TooLargeError: 413,
+    http.MediaTypeUnsupportedError: 415,
+    families.InvalidInputError: 422,
+    families.StartupError: 503,
+    families.UnavailableError: 503,
+}
+"""The one table of families and statuses; what is in none of them is the server's own fault, 500."""
+
+CHALLENGE = 'Bearer realm="isp-plugins", ApiKey realm="isp-plugins"'
+"""What a 401 asks for: the key as a bearer token, or in `X-API-Key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """One kind of problem, as `GET /problems/{slug}` explains it."""
+
+    slug: str
+    title: str
+    status: int
+    meaning: str
+
+    @property
+    def type(self) -> str:
+        """The stable URI reference of this kind."""
+        return f"/problems/{self.slug}"
+
+
+def status_of(kind: type[PluginSystemError]) -> int:
+    """The HTTP status of an error class, by the nearest family above it."""
+    return next((STATUSES[base] for base in kind.__mro__ if base in STATUSES), 500)
+
+
+def kind_of(error: type[PluginSystemError]) -> ProblemKind:
+    """What an error class is as a kind of problem."""
+    words = error.problem.replace("-", " ")
+    meaning = " ".join(inspect.cleandoc(error.__doc__ or "").split("\n\n", 1)[0].split())
+    return ProblemKind(error.problem, words[:1].upper() + words[1:], status_of(error), meaning)
+
+
+def every_kind() -> list[ProblemKind]:
+    """Every kind of problem that the loaded rooms can raise, by slug."""
+    return [
+        kind_of(error)
+        for _, error in sorted(
+            (error.problem, error) for error in set(_below(PluginSystemError)) | {PluginSystemError}
+        )
+    ]
+
+
+def document(error: PluginSystemError, request_id: str) -> dict[str, Any]:
+    """The problem document of an error, for one request."""
+    kind = kind_of(type(error))
+    problem: dict[str, Any] = {
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": error.message,
+        "instance": f"urn:request:{request_id}",
+    }
+    if error.details:
+        problem["errors"] = [_mistake(each) for each in error.details]
+    if next_step := error.fields.get("next_step"):
+        problem["next_step"] = next_step
+    return problem
+
+
+def response(error: PluginSystemError, request_id: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
+    """The answer that an error becomes."""
+    problem = document(error, request_id)
+    extra = dict(headers)
+    if problem["status"] == 401:
+        extra["WWW-Authenticate"] = CHALLENGE
+    return Response(dump(problem), problem["status"], extra, PROBLEM_JSON)
+
+
+def internal_error_body(request_id: str) -> bytes:
+    """The body of a 500: what happened is in the log, never in the answer."""
+    return orjson.dumps(document(http.InternalError(request_id=request_id), request_id))
+
+
+def _mistake(raw: Any) -> dict[str, Any]:
+    """One mistake in the shape that the API promises."""
+    if not isinstance(raw, Mapping):
+        return {"path": "", "message": str(raw)}
+    return {
+        "path": str(raw.get("path", "")),
+        "message": str(raw.get("message", "")),
+        **{name: raw[name] for name in ("expected", "got") if name in raw},
+    }
+
+
+def _below(error: type[PluginSystemError]) -> Iterator[type[PluginSystemError]]:
+    """Every class below one, however deep."""
+    for child in error.__subclasses__():
+        yield child
+        yield from _below(child)
