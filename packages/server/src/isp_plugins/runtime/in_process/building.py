@@ -34,10 +34,17 @@ _T = TypeVar("_T")
 
 
 class Builder:
-    """Builds one plugin; `instance` is there when the call has returned."""
+    """Builds one plugin, of a class that is loaded already where one is given; `instance` is there when the call has returned."""
 
-    def __init__(self, load: Load, request: StartRequest, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        load: Load,
+        request: StartRequest,
+        loop: asyncio.AbstractEventLoop,
+        cls: type[PluginInterface] | None = None,
+    ) -> None:
         self._load = load
+        self._cls = cls
         self._request = request
         self._loop = loop
         self._step = "being imported"
@@ -45,10 +52,8 @@ class Builder:
 
     def __call__(self) -> None:
         """Import, check and construct; raises a `PluginFailedError`."""
-        self._locate()
-        cls = self._class_in(self._guarded(PluginImportError, self._load.import_main))
+        cls = self._cls or self._import_class()
         self._step = "being constructed"
-        self._check_constructor(cls)
         if not self._load.closed:  # nobody waits any more for a load that was given up
             self.instance = self._construct(cls)
 
@@ -59,6 +64,12 @@ class Builder:
     @property
     def _names(self) -> dict[str, str]:
         return {"module_path": self._request.module_path, "entry_point": self._request.entry_point}
+
+    def _import_class(self) -> type[PluginInterface]:
+        self._locate()
+        cls = self._class_in(self._guarded(PluginImportError, self._load.import_main))
+        self._check_constructor(cls)
+        return cls
 
     def _locate(self) -> None:
         """See that the file is there before anything runs."""

@@ -53,12 +53,16 @@ class Load:
         """Whether it was given up or stopped."""
         return self.root not in _loads
 
-    def close(self) -> None:
-        """Forget every module of this load; doing it again does nothing."""
+    def close(self) -> dict[str, ModuleType]:
+        """Forget every module of this load and return them; doing it again does nothing."""
         _loads.pop(self.root, None)
-        for name in list(sys.modules):
-            if name == self.root or name.startswith(f"{self.root}."):
-                sys.modules.pop(name, None)
+        names = [name for name in list(sys.modules) if name == self.root or name.startswith(f"{self.root}.")]
+        return {name: sys.modules.pop(name) for name in names if name in sys.modules}
+
+    def reopen(self, modules: Mapping[str, ModuleType]) -> None:
+        """Bring back what `close` returned: the same code, whatever lies on the disk by now."""
+        sys.modules.update(modules)
+        _loads[self.root] = self
 
     def owns(self, top: str) -> bool:
         """Whether an absolute import of a top-level name means this load, before anybody else is asked."""

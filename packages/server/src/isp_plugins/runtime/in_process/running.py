@@ -1,8 +1,10 @@
 """A running plugin in this process: every call into it has a deadline, and what it raises or returns wrongly becomes a readable error."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from isp_plugin_sdk.errors import NotJsonError
@@ -26,17 +28,27 @@ from isp_plugins.runtime.errors import (
 )
 from isp_plugins.runtime.in_process import causes, methods, reports
 from isp_plugins.runtime.in_process.calls import Calls, Ending, Overdue, Raised, Returned
+from isp_plugins.runtime.in_process.current import current_execution
 from isp_plugins.runtime.in_process.imports import Load
 
 
 class InProcessPlugin:
     """One instance, behind `contracts.runtime.RunningPlugin`; messages are not masked (see `runtime.errors`)."""
 
-    def __init__(self, instance: PluginInterface, load: Load, request: StartRequest, calls: Calls) -> None:
+    def __init__(
+        self,
+        instance: PluginInterface,
+        load: Load,
+        request: StartRequest,
+        calls: Calls,
+        again: Callable[[StartRequest], Awaitable["InProcessPlugin"]],
+    ) -> None:
         self._plugin: PluginInterface | None = instance
         self._load = load
         self._request = request
         self._calls = calls
+        self._again = again
+        self._modules: Mapping[str, ModuleType] = {}
         self._declared = tuple(_declared(type(instance)))
 
     @property
@@ -86,6 +98,7 @@ class InProcessPlugin:
         await self._agree(ConfigureFailedError, "configure", partial(_method(plugin, "configure"), given))
         if plugin.config is before:
             plugin.config = given
+        self._request = replace(self._request, config=copy.deepcopy(dict(config)))
 
     async def test_connection(self) -> Mapping[str, Any] | None:
         """What `test_connection` returns, as `{ok, message, ...}`: `ok` is false where it raises, hangs or returns something else. None where there is none."""
@@ -122,7 +135,8 @@ class InProcessPlugin:
         plugin = self._instance
         bound = methods.bound_method(plugin, self._load.root, method)
         arguments = binding.bind(method, binding.signature_of(bound), parameters)
-        ending = await self._call(partial(bound, *arguments.args, **arguments.kwargs), deadline_s)
+        with current_execution(deadline_s):
+            ending = await self._call(partial(bound, *arguments.args, **arguments.kwargs), deadline_s)
         if isinstance(ending, Overdue):
             raise ExecutionTimedOutError(method=method, limit_s=deadline_s)
         failure = self._failure(ExecutionFailedError, ending, method=method)
@@ -138,7 +152,12 @@ class InProcessPlugin:
         try:
             return await self._clean_up(plugin)
         finally:
-            self._load.close()
+            self._modules = self._load.close()
+
+    async def restart(self) -> "InProcessPlugin":
+        """After `stop`: a new instance of the same code, with the last configuration; raises a `PluginFailedError` as `start` does."""
+        self._load.reopen(self._modules)
+        return await self._again(self._request)
 
     @property
     def _instance(self) -> PluginInterface:

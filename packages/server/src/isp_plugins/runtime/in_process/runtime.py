@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from isp_plugin_sdk.plugin import PluginInterface
 from isp_plugins.contracts.calls import Threads
 from isp_plugins.contracts.runtime import StartRequest
 from isp_plugins.runtime.errors import PluginFailedError
@@ -35,17 +37,25 @@ class InProcessRuntime:
         names.check_entry_point(request.entry_point)
         folders = search.real_folders(self._folders)
         load = Load(request.plugin_id, request.generation, request.module_path, folders)
+        return await self._bring_up(load, None, request)
+
+    async def _bring_up(
+        self, load: Load, cls: type[PluginInterface] | None, request: StartRequest
+    ) -> InProcessPlugin:
+        """Construct and initialise; the load is closed where that fails."""
         try:
-            plugin = await self._build(load, request)
+            plugin = await self._build(load, cls, request)
             await plugin.initialize()
         except BaseException:
             load.close()
             raise
         return plugin
 
-    async def _build(self, load: Load, request: StartRequest) -> InProcessPlugin:
+    async def _build(
+        self, load: Load, cls: type[PluginInterface] | None, request: StartRequest
+    ) -> InProcessPlugin:
         calls = Calls(self._threads, request.plugin_id)
-        builder = Builder(load, request, self._loop)
+        builder = Builder(load, request, self._loop, cls)
         ending = await calls.in_thread(builder, deadline_s=request.load_deadline_s)
         if isinstance(ending, Overdue):
             raise builder.overdue(request.load_deadline_s)
@@ -53,7 +63,8 @@ class InProcessRuntime:
             raise _as_failure(ending.error, load)
         if builder.instance is None:  # the load was closed under it: another start or stop gave it up
             raise builder.overdue(request.load_deadline_s)
-        return InProcessPlugin(builder.instance, load, request, calls)
+        again = partial(self._bring_up, load, type(builder.instance))
+        return InProcessPlugin(builder.instance, load, request, calls, again)
 
 
 def _as_failure(error: BaseException, load: Load) -> PluginFailedError:

@@ -1,0 +1,102 @@
+"""Where modules are found, and where never."""
+
+import os
+
+import pytest
+
+from isp_plugins.runtime.in_process.search import Found, LinkLeavesPathError, find, find_dotted, real_folders
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name in ("first", "second", "outside"):
+        (tmp_path / name).mkdir()
+    return real_folders([tmp_path / "first", tmp_path / "second"])
+
+
+def put(folder, path, text=""):
+    file = os.path.join(folder, path)
+    os.makedirs(os.path.dirname(file), exist_ok=True)
+    with open(file, "w") as out:
+        out.write(text)
+    return file
+
+
+def test_module_is_found_in_a_plain_folder(folders):
+    file = put(folders[0], "plugins/mine.py")
+    assert find_dotted(["plugins", "mine"], folders) == Found(file)
+
+
+def test_package_is_found_before_a_module_of_its_name(folders):
+    put(folders[0], "plugins/mine.py")
+    file = put(folders[0], "plugins/mine/__init__.py")
+    assert find_dotted(["plugins", "mine"], folders) == Found(file, (os.path.dirname(file),))
+
+
+def test_first_folder_wins(folders):
+    file = put(folders[0], "mine.py")
+    put(folders[1], "mine.py")
+    assert find("mine", folders, folders) == Found(file)
+
+
+def test_plain_folders_of_one_name_are_one_package(folders):
+    put(folders[0], "plugins/one.py")
+    file = put(folders[1], "plugins/two.py")
+    assert find_dotted(["plugins", "two"], folders) == Found(file)
+
+
+def test_module_in_a_later_folder_wins_over_a_plain_folder(folders):
+    os.mkdir(os.path.join(folders[0], "mine"))
+    file = put(folders[1], "mine.py")
+    assert find("mine", folders, folders) == Found(file)
+
+
+@pytest.mark.parametrize("names", [["absent"], ["absent", "below"], ["mine", "below"]])
+def test_what_is_not_there_is_not_found(folders, names):
+    put(folders[0], "mine.py")
+    assert find_dotted(names, folders) is None
+
+
+def test_folder_that_does_not_exist_holds_nothing(tmp_path):
+    assert find_dotted(["mine"], real_folders([tmp_path / "absent"])) is None
+
+
+def test_pipe_named_like_a_module_is_not_opened(folders):
+    os.mkfifo(os.path.join(folders[0], "mine.py"))
+    assert find("mine", folders, folders) is None
+
+
+def test_linked_file_outside_is_refused(folders, tmp_path):
+    target = put(str(tmp_path / "outside"), "secret.py")
+    os.symlink(target, os.path.join(folders[0], "mine.py"))
+    with pytest.raises(LinkLeavesPathError, match="secret.py, which is outside"):
+        find("mine", folders, folders)
+
+
+@pytest.mark.parametrize("content", ["mine/__init__.py", "mine/module.py"])
+def test_linked_folder_outside_is_refused(folders, tmp_path, content):
+    put(str(tmp_path / "outside"), content)
+    os.symlink(tmp_path / "outside" / "mine", os.path.join(folders[0], "mine"))
+    with pytest.raises(LinkLeavesPathError):
+        find("mine", folders, folders)
+
+
+def test_folder_whose_name_only_begins_like_the_plugin_path_is_outside(tmp_path):
+    put(str(tmp_path / "path-2"), "secret.py")
+    (tmp_path / "path").mkdir()
+    os.symlink(tmp_path / "path-2" / "secret.py", tmp_path / "path" / "mine.py")
+    folders = real_folders([tmp_path / "path"])
+    with pytest.raises(LinkLeavesPathError):
+        find("mine", folders, folders)
+
+
+def test_link_within_the_plugin_path_is_followed(folders):
+    file = put(folders[1], "real.py")
+    os.symlink(file, os.path.join(folders[0], "mine.py"))
+    assert find("mine", folders, folders) == Found(file)
+
+
+def test_plugin_path_itself_may_be_a_link(tmp_path):
+    file = put(os.path.realpath(tmp_path), "real/mine.py")
+    os.symlink(tmp_path / "real", tmp_path / "linked")
+    assert find_dotted(["mine"], real_folders([tmp_path / "linked"])) == Found(file)
