@@ -11,10 +11,10 @@ import asyncio
 import concurrent.futures
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
+from isp_plugin_sdk.current import CallInfo, CurrentCall
 from isp_plugin_sdk.errors import CalledOnEventLoopError, HostCallTimedOutError, HostGoneError, NoHostError
 from isp_plugin_sdk.values import json_copy
 
@@ -23,37 +23,9 @@ DEFAULT_TIMEOUT_S = 30.0
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _T = TypeVar("_T")
 
+__all__ = ["AsyncPluginContext", "CallInfo", "HostCalls", "PluginContext", "current_call"]
 
-class CallInfo(Protocol):
-    """The call into a plugin that is running now."""
-
-    @property
-    def request_id(self) -> str:
-        """What ties the log lines of one request together."""
-        ...
-
-    @property
-    def hook(self) -> str:
-        """The hook that is being dispatched; empty for an execute."""
-        ...
-
-    @property
-    def deadline(self) -> float:
-        """When the call must have ended, in seconds of `time.monotonic`."""
-        ...
-
-    @property
-    def chain(self) -> tuple[str, ...]:
-        """Plugins whose dispatches led here, outermost first."""
-        ...
-
-    @property
-    def context(self) -> Mapping[str, Any]:
-        """What the dispatch's caller gave along."""
-        ...
-
-
-current_call: ContextVar[CallInfo | None] = ContextVar("isp_plugin_current_call", default=None)
+current_call = CurrentCall()
 """The call that runs now; the host sets it around every call into a plugin."""
 
 
