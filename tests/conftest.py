@@ -129,4 +129,4 @@ async def _administer(pattern: str, statement: str) -> None:
 def _run_apart(work: Callable[[], object]) -> None:
     """Run a coroutine function on a loop of its own, away from the tests' loops."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(work())).result()  # type: ignore[arg-type]  object stands for the coroutine
+        pool.submit(lambda: asyncio.run(work())).result()  # type: ignore[arg-type]  # object stands for the coroutine

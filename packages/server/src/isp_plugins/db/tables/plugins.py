@@ -85,6 +85,8 @@ class PluginHook(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     declared: Mapped[bool] = mapped_column(default=False)
     """Comes from a decorator of the plugin's class; refreshed at each load, switched off by `is_active`."""
+    overrides: Mapped[list[str]] = mapped_column(Json, default=list)
+    """Fields of a declared subscription that the operator changed: a load leaves them alone."""
     binding: Mapped[str] = mapped_column(Word, default="unverified")
     binding_error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -138,6 +138,7 @@ def _parts() -> None:
         Column("own_echo", Boolean(), nullable=False),
         Column("is_active", Boolean(), nullable=False),
         Column("declared", Boolean(), nullable=False),
+        Column("overrides", JSON, nullable=False),
         Column("binding", WORD, nullable=False),
         Column("binding_error", Text(), nullable=True),
         Column("created_at", MOMENT, nullable=False),
@@ -382,7 +383,5 @@ def _seed() -> None:
         ],
     )
     metadata = sa.table("system_metadata", Column("name", NAME), Column("value", Text()))
-    op.bulk_insert(
-        metadata,
-        [{"name": "application", "value": "isp-plugins"}, {"name": "compatible_from", "value": revision}],
-    )
+    facts = {"application": "isp-plugins", "compatible_from": revision, "api_keys_version": "0"}
+    op.bulk_insert(metadata, [{"name": name, "value": value} for name, value in facts.items()])
