@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
-from isp_plugin_sdk.values import below
 from isp_plugin_sdk.schema.keywords import (
     ANNOTATIONS,
     CONSTRAINTS,
@@ -23,6 +22,7 @@ from isp_plugin_sdk.schema.keywords import (
 from isp_plugin_sdk.schema.mistakes import MOST, Mistake, did_you_mean, mistake, shown
 from isp_plugin_sdk.schema.short import bad_names, crossed_bounds
 from isp_plugin_sdk.schema.values import value_mistakes
+from isp_plugin_sdk.values import below
 
 _SCHEMA = frozenset(
     {

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from isp_plugin_sdk.values import below
 from isp_plugin_sdk.schema.keywords import (
     ANNOTATIONS,
     BOUNDS,
@@ -26,6 +25,7 @@ from isp_plugin_sdk.schema.keywords import (
 )
 from isp_plugin_sdk.schema.mistakes import MOST, Mistake, did_you_mean, mistake, shown
 from isp_plugin_sdk.schema.values import value_mistakes
+from isp_plugin_sdk.values import below
 
 _FIELD = Keyword("an object that describes a field", lambda value: isinstance(value, Mapping))
 _KEYWORDS: Mapping[str, Keyword] = {

@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from isp_plugin_sdk.values import below
 from isp_plugin_sdk.schema.keywords import is_number
 from isp_plugin_sdk.schema.mistakes import Mistake, mistake, shown
+from isp_plugin_sdk.values import below
 
 _IS_TYPE: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
