@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).with_name("isp-plugins")
 STARTS_WITHIN_S = 60.0
@@ -70,3 +72,68 @@ def demonstration(folder: Path) -> Iterator[tuple[int, int, Path]]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
+
+
+@contextmanager
+def serving(folder: Path, *options: str, **environment: str) -> Iterator["Serving"]:
+    """`isp-plugins serve` on a free port with the data directory `folder/var`; restartable, killable, stopped at the end."""
+    server = Serving(folder, options, environment)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Serving:
+    """One data directory and the server process on it."""
+
+    def __init__(self, folder: Path, options: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "serve.txt"
+        self._options = options
+        self._environment = environment or {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        command = [str(COMMAND), "serve", "--data-dir", "var", "--port", str(self.port), *self._options]
+        with self.log.open("ab") as stream:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, env=clean_environment(**self._environment), stdout=stream, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        while not self._answers():
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """End the process in good order; its exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(timeout=30)
+
+    @property
+    def admin_key(self) -> str:
+        """The key that the first start made."""
+        return (self.folder / "var" / "admin.key").read_text().strip()
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """An HTTP client of the API with this key, or the admin's."""
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers={"X-API-Key": key or self.admin_key}, timeout=60)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).is_success
+        except httpx.TransportError:
+            return False

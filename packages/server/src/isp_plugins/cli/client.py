@@ -16,7 +16,7 @@ import httpx
 
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.output import fail
-from isp_plugins.db.data_directory import running_host
+from isp_plugins.db.data_directory import DataDirectory
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -34,8 +34,8 @@ class Target:
     @classmethod
     def find(cls, *, url: str | None, api_key: str | None, data_dir: Path) -> "Target":
         """Fill in what the command line left out."""
-        host = running_host(data_dir)
-        found = url or os.environ.get("ISP_PLUGINS_URL") or (host["url"] if host else None) or DEFAULT_URL
+        host = DataDirectory(data_dir).running_host() if data_dir.is_dir() else None
+        found = url or os.environ.get("ISP_PLUGINS_URL") or (host.url if host else None) or DEFAULT_URL
         key = api_key or os.environ.get("ISP_PLUGINS_API_KEY")
         if key is None and (urlsplit(found).hostname or "") in LOOPBACK:
             key = _admin_key(data_dir)
