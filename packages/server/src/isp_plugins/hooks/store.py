@@ -1,0 +1,311 @@
+"""The subscriptions of every plugin, in the table `plugin_hooks`; everything runs in the caller's session.
+
+1. A plugin binds a method to a hook once per type.
+2. What is known not to fit is refused when it is made or changed; before its plugin was ever loaded a subscription is unverified.
+3. A declared subscription belongs to the plugin's code: each load refreshes it, and removes it when the code no longer has it. The
+   operator may switch it off and override its settings, which a load leaves alone; what it binds to what stays the code's.
+4. On a hook of the ISP's own, the oldest subscriptions settle whether it is an action or a filter.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from isp_plugins.clock import Clock
+from isp_plugins.contracts.calls import Invoker
+from isp_plugins.contracts.hooks import Subscription
+from isp_plugins.contracts.runtime import DeclaredHook
+from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, SubscriptionType
+from isp_plugins.db.tables import PluginHook
+from isp_plugins.hooks.binding import Fit, check
+from isp_plugins.hooks.errors import (
+    SubscriptionDeclaredError,
+    SubscriptionExistsError,
+    SubscriptionNotFoundError,
+)
+from isp_plugins.hooks.records import MAX_DESCRIPTION, MAX_METHOD, HookChanges, HookDraft, HookView, refuse
+
+__all__ = ["HookChanges", "HookDraft", "HookStore", "HookView", "subscriptions_of"]
+
+_LARGEST = 2**31 - 1
+"""What the table's integers hold."""
+_IDENTITY = ("hook_name", "hook_type", "callback_method")
+_SETTINGS = ("priority", "description", "conditions", "timeout_ms", "failure_policy", "own_echo")
+
+
+class HookStore:
+    """Reads and writes subscriptions."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+
+    async def list(self, session: AsyncSession, plugin_id: int) -> Sequence[HookView]:
+        """A plugin's subscriptions, in the order in which their hooks' chains run, by hook."""
+        return [_view(row) for row in await self._rows(session, plugin_id)]
+
+    async def get(self, session: AsyncSession, plugin_id: int, hook_id: int) -> HookView:
+        """One subscription; `SubscriptionNotFoundError`."""
+        return _view(await self._row(session, plugin_id, hook_id))
+
+    async def create(
+        self, session: AsyncSession, plugin_id: int, draft: HookDraft, *, invoker: Invoker | None = None
+    ) -> HookView:
+        """Make a subscription; `invoker` is the plugin's running instance. `BindingInvalidError`, `SubscriptionExistsError`."""
+        fit = _accepted(check(draft, earlier=await self._others(session, draft, None), invoker=invoker))
+        await self._refuse_double(session, plugin_id, draft, None)
+        now = self._clock.now()
+        row = PluginHook(
+            plugin_id=plugin_id, **draft.to_dict(), binding=fit.status, created_at=now, updated_at=now
+        )
+        session.add(row)
+        await _flush(session, draft, plugin_id)
+        return _view(row)
+
+    async def update(
+        self,
+        session: AsyncSession,
+        plugin_id: int,
+        hook_id: int,
+        changes: HookChanges,
+        *,
+        invoker: Invoker | None = None,
+    ) -> HookView:
+        """Change a subscription; `SubscriptionNotFoundError`, `SubscriptionDeclaredError`, and as for `create`."""
+        row = await self._row(session, plugin_id, hook_id)
+        changed = {name: value for name, value in changes.values.items() if value != getattr(row, name)}
+        if row.declared and (fixed := [name for name in _IDENTITY if name in changed]):
+            raise SubscriptionDeclaredError(hook_id=hook_id, refused=f"its {fixed[0]} cannot be changed here")
+        draft = HookDraft(**(_view(row).draft.to_dict() | changed))
+        if set(changed) - {"is_active"}:
+            moved = any(name in changed for name in _IDENTITY)
+            earlier = await (self._others if moved else self._older)(session, draft, hook_id)
+            fit = _accepted(check(draft, earlier=earlier, invoker=invoker))
+            await self._refuse_double(session, plugin_id, draft, hook_id)
+            row.binding, row.binding_error = fit.status.value, None
+        if row.declared:
+            row.overrides = sorted({*row.overrides, *(name for name in _SETTINGS if name in changed)})
+        if changed:
+            _assign(row, changed)
+            row.updated_at = self._clock.now()
+        await _flush(session, draft, plugin_id)
+        return _view(row)
+
+    async def delete(self, session: AsyncSession, plugin_id: int, hook_id: int) -> HookView:
+        """Remove a subscription and return what it was; `SubscriptionNotFoundError`, `SubscriptionDeclaredError`."""
+        row = await self._row(session, plugin_id, hook_id)
+        if row.declared:
+            raise SubscriptionDeclaredError(
+                hook_id=hook_id, refused="it cannot be deleted here, the next load would bring it back"
+            )
+        await session.delete(row)
+        await session.flush()
+        return _view(row)
+
+    async def replace_declared(
+        self, session: AsyncSession, plugin_id: int, declarations: Sequence[DeclaredHook]
+    ) -> Sequence[HookView]:
+        """Make the declared subscriptions what the plugin's code says now (rule 3), and return all of the plugin's."""
+        now = self._clock.now()
+        rows = {_key_of(row): row for row in await self._rows(session, plugin_id)}
+        declared: dict[tuple[str, str, str], DeclaredHook] = {}
+        for one in declarations:
+            declared.setdefault((one.hook, one.type.value, one.method[:MAX_METHOD]), one)
+        for key, row in rows.items():
+            if row.declared and key not in declared:
+                await session.delete(row)
+        for key, one in declared.items():
+            if key in rows:
+                _refresh(rows[key], one, now)
+            else:
+                session.add(_declared_row(plugin_id, one, now))
+        await session.flush()
+        return await self.list(session, plugin_id)
+
+    async def verify(self, session: AsyncSession, plugin_id: int, invoker: Invoker) -> Mapping[int, Fit]:
+        """Check all of a plugin's subscriptions against its running instance, store the verdicts, and return them by id."""
+        fits = {}
+        for row in await self._rows(session, plugin_id):
+            draft = _view(row).draft
+            fits[row.id] = check(draft, earlier=await self._older(session, draft, row.id), invoker=invoker)
+        await self.set_bindings(session, plugin_id, fits)
+        return fits
+
+    async def set_bindings(self, session: AsyncSession, plugin_id: int, fits: Mapping[int, Fit]) -> None:
+        """Store verdicts by subscription id; one that is gone meanwhile is left out."""
+        for row in await self._rows(session, plugin_id):
+            fit = fits.get(row.id)
+            if fit is not None and (row.binding, row.binding_error) != (fit.status, fit.error):
+                row.binding, row.binding_error = fit.status, fit.error
+        await session.flush()
+
+    async def _rows(self, session: AsyncSession, plugin_id: int) -> Sequence[PluginHook]:
+        order = (PluginHook.hook_name, PluginHook.priority, PluginHook.callback_method, PluginHook.id)
+        found = await session.scalars(
+            select(PluginHook).where(PluginHook.plugin_id == plugin_id).order_by(*order)
+        )
+        return found.all()
+
+    async def _row(self, session: AsyncSession, plugin_id: int, hook_id: int) -> PluginHook:
+        wanted = select(PluginHook).where(PluginHook.plugin_id == plugin_id, PluginHook.id == hook_id)
+        row = await session.scalar(wanted)
+        if row is None:
+            raise SubscriptionNotFoundError(plugin_id=plugin_id, hook_id=hook_id)
+        return row
+
+    async def _older(
+        self, session: AsyncSession, draft: HookDraft, hook_id: int
+    ) -> Sequence[SubscriptionType]:
+        """Types of the hook's older subscriptions, of all plugins: they have settled an own hook's kind."""
+        return await self._types(session, draft, PluginHook.id < hook_id)
+
+    async def _others(
+        self, session: AsyncSession, draft: HookDraft, hook_id: int | None
+    ) -> Sequence[SubscriptionType]:
+        """Types of all the hook's other subscriptions: one that comes new must fit every one of them."""
+        return await self._types(session, draft, PluginHook.id != (hook_id or 0))
+
+    async def _types(
+        self, session: AsyncSession, draft: HookDraft, which: ColumnElement[bool]
+    ) -> Sequence[SubscriptionType]:
+        on_hook = select(PluginHook.hook_type).where(PluginHook.hook_name == draft.hook_name, which)
+        return [SubscriptionType(one) for one in await session.scalars(on_hook.order_by(PluginHook.id))]
+
+    async def _refuse_double(
+        self, session: AsyncSession, plugin_id: int, draft: HookDraft, hook_id: int | None
+    ) -> None:
+        """Rule 1; two at the same moment are told apart by the table's constraint."""
+        same = select(PluginHook.id).where(
+            PluginHook.plugin_id == plugin_id,
+            PluginHook.hook_name == draft.hook_name,
+            PluginHook.hook_type == draft.hook_type,
+            PluginHook.callback_method == draft.callback_method,
+        )
+        if await session.scalar(same) not in {None, hook_id}:
+            raise _exists(plugin_id, draft)
+
+
+def _accepted(fit: Fit) -> Fit:
+    """The verdict, where it names no mistake; else `BindingInvalidError`."""
+    refuse([*fit.mistakes])
+    return fit
+
+
+async def _flush(session: AsyncSession, draft: HookDraft, plugin_id: int) -> None:
+    """Send what is new; the table's own constraint tells of a double made at the same moment."""
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if "foreign key" in str(error.orig).lower():
+            raise  # the plugin is gone: its manager's locks keep that from happening
+        raise _exists(plugin_id, draft) from error
+
+
+def _exists(plugin_id: int, draft: HookDraft) -> SubscriptionExistsError:
+    names = {"callback_method": draft.callback_method, "hook_name": draft.hook_name}
+    return SubscriptionExistsError(plugin_id=plugin_id, hook_type=str(draft.hook_type), **names)
+
+
+def subscriptions_of(
+    views: Sequence[HookView], *, plugin_name: str, fits: Mapping[int, Fit] | None = None, debug: bool = False
+) -> list[Subscription]:
+    """What the engine is told of a plugin's subscriptions; `fits` are the verdicts on its running instance, by id."""
+    fits = fits if fits is not None else {}
+    return [_subscription(view, plugin_name, fits.get(view.id), debug=debug) for view in views]
+
+
+def _subscription(view: HookView, plugin_name: str, fit: Fit | None, *, debug: bool) -> Subscription:
+    return Subscription(
+        id=view.id,
+        plugin_id=view.plugin_id,
+        plugin_name=plugin_name,
+        hook=view.hook_name,
+        type=view.hook_type,
+        method=view.callback_method,
+        priority=view.priority,
+        condition=view.conditions,
+        timeout_ms=view.timeout_ms,
+        failure_policy=view.failure_policy,
+        is_active=view.is_active,
+        own_echo=view.own_echo,
+        binding=fit.status if fit is not None else view.binding,
+        callee=fit.callee if fit is not None else None,
+        debug=debug,
+        description=view.description,
+    )
+
+
+def _view(row: PluginHook) -> HookView:
+    return HookView(
+        id=row.id,
+        plugin_id=row.plugin_id,
+        hook_name=row.hook_name,
+        hook_type=SubscriptionType(row.hook_type),
+        callback_method=row.callback_method,
+        priority=row.priority,
+        description=row.description,
+        conditions=row.conditions,
+        timeout_ms=row.timeout_ms,
+        failure_policy=FailurePolicy(row.failure_policy),
+        own_echo=row.own_echo,
+        is_active=row.is_active,
+        declared=row.declared,
+        overrides=tuple(row.overrides),
+        binding=BindingStatus(row.binding),
+        binding_error=row.binding_error,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _key_of(row: PluginHook) -> tuple[str, str, str]:
+    return (row.hook_name, row.hook_type, row.callback_method)
+
+
+def _declared_settings(one: DeclaredHook) -> dict[str, Any]:
+    """A declaration's settings under the table's names, cut to what the table holds; the load's check tells what does not fit."""
+    return {
+        "priority": min(one.priority, _LARGEST),
+        "description": _storable(one.description)[:MAX_DESCRIPTION],
+        "conditions": _storable(one.condition) if one.condition is not None else None,
+        "timeout_ms": min(one.timeout_ms, _LARGEST) if one.timeout_ms is not None else None,
+        "failure_policy": FailurePolicy(one.failure_policy).value,
+        "own_echo": one.own_echo,
+    }
+
+
+def _storable(text: str) -> str:
+    """Text that both databases keep: no NUL, no lone surrogates."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def _declared_row(plugin_id: int, one: DeclaredHook, now: Any) -> PluginHook:
+    return PluginHook(
+        plugin_id=plugin_id,
+        hook_name=one.hook,
+        hook_type=one.type.value,
+        callback_method=one.method[:MAX_METHOD],
+        **_declared_settings(one),
+        declared=True,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _refresh(row: PluginHook, one: DeclaredHook, now: Any) -> None:
+    """Bring a row to what the code declares; one that an operator had made becomes declared and keeps its settings."""
+    settings = _declared_settings(one)
+    different = [name for name in _SETTINGS if getattr(row, name) != settings[name]]
+    if not row.declared:
+        row.declared, row.overrides = True, different
+    changed = {name: settings[name] for name in different if name not in row.overrides}
+    if changed:
+        _assign(row, changed)
+        row.updated_at = now
+
+
+def _assign(row: PluginHook, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
