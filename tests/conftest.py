@@ -12,6 +12,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from isp_plugins.access import ApiKeys
+from isp_plugins.audit import AuditLog
 from isp_plugins.db.engine import Database
 from isp_plugins.db.migrate import migrate
 from isp_plugins.keyring import KeyRing
@@ -116,6 +118,21 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = await Database.open(database_url)
     yield database
     await database.close()
+
+
+@pytest.fixture
+def audit(sqlite_database: Database, keyring: KeyRing, clock: FakeClock) -> AuditLog:
+    """The audit trail of a SQLite database."""
+    return AuditLog(sqlite_database, keyring, node="local", clock=clock)
+
+
+@pytest.fixture
+async def api_keys(sqlite_database: Database, audit: AuditLog, clock: FakeClock) -> AsyncIterator[ApiKeys]:
+    """The API keys of a SQLite database, open."""
+    keys = ApiKeys(sqlite_database, audit, clock=clock)
+    await keys.open()
+    yield keys
+    await keys.close()
 
 
 async def _administer(pattern: str, statement: str) -> None:
