@@ -91,7 +91,9 @@ class PluginFolder:
 
     def plugin(self, body: str, *, path: str = "plugins/sample.py", head: str = "") -> Path:
         """Write a plugin class named Plugin with that body."""
-        source = textwrap.dedent(head) + textwrap.dedent(PLUGIN) + textwrap.indent(textwrap.dedent(body), "    ")
+        source = (
+            textwrap.dedent(head) + textwrap.dedent(PLUGIN) + textwrap.indent(textwrap.dedent(body), "    ")
+        )
         return self.write(path, source)
 
     def request(self, **changes: Any) -> StartRequest:

@@ -58,7 +58,9 @@ def test_traceback_has_only_the_plugins_frames(raised):
 
 
 def test_frames_of_earlier_exceptions_are_filtered_as_well(raised):
-    text = raised("import json\ntry:\n    json.loads('{')\nexcept ValueError as e:\n    raise OSError('x') from e\n").traceback
+    text = raised(
+        "import json\ntry:\n    json.loads('{')\nexcept ValueError as e:\n    raise OSError('x') from e\n"
+    ).traceback
     assert "JSONDecodeError" in text
     assert "decoder.py" not in text
 
@@ -88,5 +90,7 @@ def test_exception_from_elsewhere_has_no_place():
 
 
 def test_group_of_exceptions_is_filtered_throughout(raised):
-    text = raised("import json\ntry:\n    json.loads('{')\nexcept ValueError as e:\n    raise ExceptionGroup('g', [e])").traceback
+    text = raised(
+        "import json\ntry:\n    json.loads('{')\nexcept ValueError as e:\n    raise ExceptionGroup('g', [e])"
+    ).traceback
     assert "decoder.py" not in text

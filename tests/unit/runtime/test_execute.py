@@ -152,7 +152,9 @@ def test_what_is_bound_can_be_called(signature, parameters):
 
 
 @given(signatures(), st.dictionaries(identifiers, json_values, max_size=3))
-def test_object_binds_by_keyword_whenever_it_can_else_whole_to_a_single_parameter_else_not(signature, parameters):
+def test_object_binds_by_keyword_whenever_it_can_else_whole_to_a_single_parameter_else_not(
+    signature, parameters
+):
     by_keyword = Arguments(kwargs=parameters)
     named = [p for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     if _fits(signature, by_keyword):

@@ -133,7 +133,9 @@ async def test_plain_method_known_to_return_an_awaitable_is_awaited(sample, name
     assert await found.call(1) == (name, 1)
 
 
-@pytest.mark.parametrize("name", ["static", "of_class", "cached", "flexible", "optional", "from_mixin", "from_base"])
+@pytest.mark.parametrize(
+    "name", ["static", "of_class", "cached", "flexible", "optional", "from_mixin", "from_base"]
+)
 def test_whatever_takes_one_argument_can_be_bound(sample, name):
     callee(sample, name).call({}) if name != "cached" else callee(sample, name).call(1)
 
@@ -141,7 +143,9 @@ def test_whatever_takes_one_argument_can_be_bound(sample, name):
 @pytest.mark.parametrize("name", ["two", "keyword", "partial_none"])
 def test_method_that_does_not_take_one_payload_is_refused(sample, name):
     Sample.partial_none = functools.partialmethod(Sample.two, 1, 2)
-    with pytest.raises(MethodArityError, match=rf"{name} does not take one payload.*expected exactly one argument"):
+    with pytest.raises(
+        MethodArityError, match=rf"{name} does not take one payload.*expected exactly one argument"
+    ):
         callee(sample, name)
 
 

@@ -23,7 +23,10 @@ def test_good_report_passes_unchanged():
 
 def test_missing_checks_and_messages_are_filled_in():
     assert health({"status": "degraded"}) == {"status": "degraded", "checks": []}
-    assert health({"status": "healthy", "checks": [{"name": "a", "status": "pass"}]})["checks"][0]["message"] == ""
+    assert (
+        health({"status": "healthy", "checks": [{"name": "a", "status": "pass"}]})["checks"][0]["message"]
+        == ""
+    )
 
 
 def test_further_fields_are_kept():
@@ -47,7 +50,12 @@ def test_malformed_report_is_unhealthy_with_the_reason(report, reason):
     assert reason in message_of(health(report))
 
 
-@given(st.recursive(st.none() | st.text() | st.floats(), lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["status", "checks", "name"]), x)))
+@given(
+    st.recursive(
+        st.none() | st.text() | st.floats(),
+        lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["status", "checks", "name"]), x),
+    )
+)
 def test_whatever_comes_the_answer_is_a_good_report(value):
     assert mistakes_in_report(health(value)) == []
 

@@ -25,6 +25,7 @@ from isp_plugins.runtime.errors import (
     PluginFailedError,
     PluginImportError,
 )
+from isp_plugins.runtime.execute import shown
 from isp_plugins.runtime.in_process import causes, search
 from isp_plugins.runtime.in_process.imports import Load
 
@@ -92,7 +93,7 @@ class Builder:
             raise EntryPointMissingError(**self._names, reason=_what_there_is(module))
         reason = _why_no_plugin(found)
         if reason is not None:
-            raise NotAPluginError(**self._names, reason=reason)
+            raise NotAPluginError(**self._names, reason=causes.without_root(reason, self._load.root))
         return found  # type: ignore[no-any-return]  # _why_no_plugin has looked
 
     def _check_constructor(self, cls: type[PluginInterface]) -> None:
@@ -104,7 +105,9 @@ class Builder:
         try:
             signature.bind(self._request.plugin_id, {})
         except TypeError as error:
-            raise ConstructorError(**self._names, reason=f"its signature is {signature}: {error}") from None
+            raise ConstructorError(
+                **self._names, reason=f"its signature is {shown(signature)}: {error}"
+            ) from None
 
     def _construct(self, cls: type[PluginInterface]) -> PluginInterface:
         request = self._request

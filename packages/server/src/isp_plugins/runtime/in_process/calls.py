@@ -142,8 +142,6 @@ async def _guarded(make: Callable[[], Awaitable[Any]]) -> Ending:
     """Await; a cancellation that nobody asked for is the plugin's own and becomes a value like everything else it raises."""
     try:
         return Returned(await make())
-    except GeneratorExit:
-        raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

@@ -32,7 +32,7 @@ def describe(error: BaseException, *, root: str, folders: Sequence[str]) -> Caus
     location = _location(error, frames, folders)
     summary = _shorten(_headline(error, told)) + (f" ({location})" if location else "")
     text = "".join(told.format()) if frames or isinstance(error, SyntaxError) else ""
-    return Cause(_without_root(summary, root), _without_root(text[-MAX_TRACEBACK:], root))
+    return Cause(without_root(summary, root), without_root(text[-MAX_TRACEBACK:], root))
 
 
 def _headline(error: BaseException, told: traceback.TracebackException) -> str:
@@ -70,5 +70,6 @@ def _shorten(text: str) -> str:
     return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 3]}..."
 
 
-def _without_root(text: str, root: str) -> str:
+def without_root(text: str, root: str) -> str:
+    """Names as the plugin's author knows them."""
     return text.replace(f"{root}.", "")

@@ -1,0 +1,436 @@
+"""A running plugin: its methods, its lifecycle calls, and what it does wrongly."""
+
+import asyncio
+import contextvars
+import threading
+
+import pytest
+
+from isp_plugin_sdk.context import current_call
+from isp_plugins.contracts.calls import CallMode
+from isp_plugins.contracts.runtime import DeclaredHook
+from isp_plugins.contracts.vocabulary import SubscriptionType
+from isp_plugins.runtime.errors import (
+    ActivateFailedError,
+    ConfigureFailedError,
+    ExecutionFailedError,
+    ExecutionTimedOutError,
+    InfoFailedError,
+    MethodNotCallableError,
+    ParametersInvalidError,
+    ResultNotJsonError,
+)
+
+KINDS = pytest.mark.parametrize("kind", ["def", "async def"])
+
+
+async def test_plugin_gets_its_number_configuration_logger_and_context(plugins, caplog):
+    body = """
+        def initialize(self):
+            self.logger.warning("hello from %s", self.plugin_id)
+            return True
+        def ask(self):
+            self.context.set("key", 5)
+            return [self.plugin_id, self.config, self.context.plugin_name, self.context.get("key")]
+    """
+    plugin = await plugins.started(body, config={"a": {"b": 1}})
+    assert await plugin.execute("ask", None, 5) == [plugins.id, {"a": {"b": 1}}, "sample", 5]
+    assert f"hello from {plugins.id}" in caplog.messages
+    await plugin.stop()
+
+
+async def test_coroutine_reaches_the_host_by_the_awaitable_twin(plugins):
+    plugin = await plugins.started(
+        "async def ask(self):\n    await self.context.aio.set('k', 1)\n    return await self.context.aio.get('k')"
+    )
+    assert await plugin.execute("ask", None, 5) == 1
+    await plugin.stop()
+
+
+async def test_plugin_cannot_change_the_hosts_configuration(plugins):
+    config = {"hosts": ["a"]}
+    plugin = await plugins.started(
+        "def initialize(self):\n    self.config['hosts'].append('b')\n    return True", config=config
+    )
+    assert config == {"hosts": ["a"]}
+    await plugin.stop()
+
+
+async def test_declared_hooks_are_told(plugins):
+    head = "from isp_plugin_sdk import action, filter\n"
+    body = """
+        @action("customer_created", priority=7, condition="id > 1")
+        def welcome(self, customer):
+            "Say welcome."
+    """
+    plugin = await plugins.started(body, head=head)
+    assert list(plugin.declared_hooks) == [
+        DeclaredHook(
+            "customer_created",
+            SubscriptionType.ACTION,
+            "welcome",
+            7,
+            "id > 1",
+            None,
+            "continue",
+            False,
+            "Say welcome.",
+        )
+    ]
+    await plugin.stop()
+
+
+async def test_callee_calls_the_running_instance(plugins):
+    plugin = await plugins.started(
+        "def ask(self, payload):\n    return [self.plugin_id, payload]", trusted_inline=True
+    )
+    callee = plugin.callee("ask")
+    assert callee.mode is CallMode.INLINE
+    assert callee.call("x") == [plugins.id, "x"]
+    await plugin.stop()
+
+
+@KINDS
+async def test_execute_returns_a_copy_of_the_result(plugins, kind):
+    plugin = await plugins.started(f"kept = {{'a': [1]}}\n{kind} ask(self):\n    return self.kept")
+    result = await plugin.execute("ask", None, 5)
+    result["a"].append(2)
+    assert await plugin.execute("ask", None, 5) == {"a": [1]}
+    await plugin.stop()
+
+
+@KINDS
+async def test_execute_binds_parameters(plugins, kind):
+    plugin = await plugins.started(f"{kind} ask(self, first, second=2):\n    return [first, second]")
+    assert await plugin.execute("ask", {"first": 1}, 5) == [1, 2]
+    assert await plugin.execute("ask", [3, 4], 5) == [3, 4]
+    with pytest.raises(ParametersInvalidError, match=r"ask\(first, second=2\)"):
+        await plugin.execute("ask", {"id": 1}, 5)
+    await plugin.stop()
+
+
+@pytest.mark.parametrize(
+    "method", ["initialize", "cleanup", "_hidden", "absent", "config", "__init__", "word", "shown"]
+)
+async def test_execute_calls_only_the_plugins_own_public_methods(plugins, method):
+    body = "word = 'x'\ndef _hidden(self):\n    pass\n@property\ndef shown(self):\n    raise AssertionError\ndef initialize(self):\n    return True"
+    plugin = await plugins.started(body)
+    with pytest.raises(MethodNotCallableError):
+        await plugin.execute(method, None, 5)
+    await plugin.stop()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("{'a': [1, object()]}", r"a.*1: expected a JSON value, got object"),
+        ("{1: 2}", "text as every key"),
+        ("float('nan')", "finite number"),
+        ("b'x'", "got bytes"),
+        ("2 ** 70", "64 bits"),
+        ("'\\ud800'", "surrogate"),
+        ("endless()", "levels"),
+    ],
+)
+async def test_result_that_is_not_json_is_told_with_where_and_what(plugins, kind, value, reason):
+    head = "def endless():\n    x = []\n    x.append(x)\n    return x\n"
+    plugin = await plugins.started(f"{kind} ask(self):\n    return {value}", head=head)
+    with pytest.raises(ResultNotJsonError, match=reason):
+        await plugin.execute("ask", None, 5)
+    await plugin.stop()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "raised", ["ValueError('bad')", "SystemExit('bad')", "KeyboardInterrupt('bad')", "GeneratorExit('bad')"]
+)
+async def test_what_a_method_raises_stays_with_it(plugins, kind, raised):
+    plugin = await plugins.started(f"{kind} ask(self):\n    raise {raised}")
+    with pytest.raises(
+        ExecutionFailedError, match=r"ask failed: \w+: .*bad.* \(plugins/sample.py:\d+\)"
+    ) as caught:
+        await plugin.execute("ask", None, 5)
+    assert "raise" in caught.value.traceback
+    assert caught.value.__context__ is None
+    await plugin.stop()
+
+
+async def test_cancellation_that_the_plugin_raises_itself_is_its_failure(plugins):
+    plugin = await plugins.started(
+        "async def ask(self):\n    raise asyncio.CancelledError('mine')", head="import asyncio\n"
+    )
+    with pytest.raises(ExecutionFailedError, match="CancelledError"):
+        await plugin.execute("ask", None, 5)
+    await plugin.stop()
+
+
+async def test_plain_method_that_returns_a_coroutine_is_awaited(plugins):
+    plugin = await plugins.started(
+        "async def work(self):\n    return 1\ndef ask(self):\n    return self.work()"
+    )
+    assert await plugin.execute("ask", None, 5) == 1
+    await plugin.stop()
+
+
+async def test_overdue_plain_call_is_abandoned_and_counted_while_it_runs(plugins, hang):
+    plugin = await plugins.started(f"def ask(self):\n    return {hang.code}")
+    with pytest.raises(ExecutionTimedOutError, match=r"did not return within 0\.05 s"):
+        await plugin.execute("ask", None, 0.05)
+    assert plugin.abandoned_threads == 1
+    hang.gate.opened.set()
+    while plugin.abandoned_threads:
+        await asyncio.sleep(0.001)
+    await plugin.stop()
+
+
+async def test_overdue_coroutine_is_cancelled(plugins, hang):
+    body = f"""
+        cancelled = False
+        async def ask(self):
+            try:
+                {hang.code_async}
+            except BaseException:
+                self.cancelled = True
+                raise
+        def was_cancelled(self):
+            return self.cancelled
+    """
+    plugin = await plugins.started(body)
+    with pytest.raises(ExecutionTimedOutError):
+        await plugin.execute("ask", None, 0.05)
+    await asyncio.sleep(0)
+    assert await plugin.execute("was_cancelled", None, 5) is True
+    assert plugin.abandoned_threads == 0
+    await plugin.stop()
+
+
+async def test_coroutine_that_swallows_its_cancellation_holds_nobody_up(plugins, hang):
+    body = f"async def ask(self):\n    try:\n        {hang.code_async}\n    except BaseException:\n        {hang.code_async}"
+    plugin = await plugins.started(body)
+    with pytest.raises(ExecutionTimedOutError):
+        await plugin.execute("ask", None, 0.05)
+    await plugin.stop()
+    hang.gate.opened.set()
+    while not hang.gate.passed.is_set():
+        await asyncio.sleep(0.001)
+
+
+async def test_caller_that_goes_away_leaves_the_call_counted(plugins, hang):
+    plugin = await plugins.started(f"def ask(self):\n    return {hang.code}")
+    task = asyncio.create_task(plugin.execute("ask", None, 60))
+    assert await asyncio.to_thread(hang.gate.reached.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert plugin.abandoned_threads == 1
+    await plugin.stop()
+
+
+@KINDS
+async def test_execute_lets_the_plugin_know_its_deadline(plugins, kind):
+    plugin = await plugins.started(
+        f"{kind} ask(self):\n    return [self.context.deadline_left, self.context.hook, bool(self.context.request_id)]"
+    )
+    left, hook, named = await plugin.execute("ask", None, 5)
+    assert 0 < left <= 5
+    assert (hook, named) == (None, True)
+    assert current_call.get() is None
+    await plugin.stop()
+
+
+async def test_current_call_of_the_caller_reaches_the_plugin(plugins):
+    class Call:
+        request_id, hook, deadline, chain, context = "r-1", "", 1e12, ("p",), {"tenant": 7}
+
+    plugin = await plugins.started(
+        "def ask(self):\n    return [self.context.request_id, self.context.call_context['tenant']]"
+    )
+    token = current_call.set(Call())
+    try:
+        assert await plugin.execute("ask", None, 5) == ["r-1", 7]
+    finally:
+        current_call.reset(token)
+    await plugin.stop()
+
+
+@KINDS
+async def test_health_is_what_the_plugin_reports(plugins, kind):
+    plugin = await plugins.started(
+        f"{kind} health_check(self):\n    return {{'status': 'degraded', 'checks': []}}"
+    )
+    assert await plugin.health(5) == {"status": "degraded", "checks": []}
+    await plugin.stop()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("None", "returned NoneType"),
+        ("{'status': 'fine'}", "malformed report: status"),
+    ],
+)
+async def test_health_check_that_fails_is_an_unhealthy_report(plugins, kind, result, reason):
+    plugin = await plugins.started(f"{kind} health_check(self):\n    return {result}")
+    report = await plugin.health(5)
+    assert report["status"] == "unhealthy"
+    assert reason in report["checks"][0]["message"]
+    await plugin.stop()
+
+
+async def test_health_check_that_hangs_is_an_unhealthy_report(plugins, hang):
+    plugin = await plugins.started(f"def health_check(self):\n    {hang.code}")
+    assert "did not return within 0.05 s" in (await plugin.health(0.05))["checks"][0]["message"]
+    await plugin.stop()
+
+
+async def test_info_is_what_the_plugin_tells(plugins):
+    plugin = await plugins.started("def get_info(self):\n    return {'name': 'Mine', 'version': '2'}")
+    assert await plugin.info() == {"name": "Mine", "version": "2"}
+    await plugin.stop()
+
+
+@pytest.mark.parametrize("result", ["None", "1 / 0", "{'a': object()}"])
+async def test_info_that_fails_is_an_error(plugins, result):
+    plugin = await plugins.started(f"def get_info(self):\n    return {result}")
+    with pytest.raises(InfoFailedError, match="get_info failed"):
+        await plugin.info()
+    await plugin.stop()
+
+
+async def test_optional_methods_that_are_not_there_do_nothing(plugins):
+    plugin = await plugins.started("pass")
+    await plugin.activate()
+    assert await plugin.test_connection() is None
+    assert plugin.can_configure is False
+    with pytest.raises(ConfigureFailedError, match="reload it"):
+        await plugin.configure({})
+    await plugin.stop()
+
+
+@KINDS
+@pytest.mark.parametrize("result", ["None", "True"])
+async def test_activate_is_called(plugins, kind, result):
+    plugin = await plugins.started(
+        f"ran = False\n{kind} activate(self):\n    self.ran = True\n    return {result}\ndef ask(self):\n    return self.ran"
+    )
+    await plugin.activate()
+    assert await plugin.execute("ask", None, 5) is True
+    await plugin.stop()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("result", "reason"), [("False", "activate returned False"), ("1 / 0", "ZeroDivisionError")]
+)
+async def test_activate_that_objects_is_a_failure(plugins, kind, result, reason):
+    plugin = await plugins.started(f"{kind} activate(self):\n    return {result}")
+    with pytest.raises(ActivateFailedError, match=reason):
+        await plugin.activate()
+    await plugin.stop()
+
+
+@KINDS
+async def test_configure_hands_over_a_private_copy_that_becomes_the_configuration(plugins, kind):
+    plugin = await plugins.started(
+        f"{kind} configure(self, config):\n    self.before = self.config['a']\n    config['a'] += 1\ndef ask(self):\n    return [self.before, self.config]",
+        config={"a": 1},
+    )
+    new = {"a": 5}
+    await plugin.configure(new)
+    assert await plugin.execute("ask", None, 5) == [1, {"a": 6}]
+    assert new == {"a": 5}
+    await plugin.stop()
+
+
+@KINDS
+@pytest.mark.parametrize("result", ["False", "1 / 0"])
+async def test_refused_configuration_is_a_failure_and_the_old_one_stays(plugins, kind, result):
+    plugin = await plugins.started(
+        f"{kind} configure(self, config):\n    return {result}\ndef ask(self):\n    return self.config",
+        config={"a": 1},
+    )
+    with pytest.raises(ConfigureFailedError):
+        await plugin.configure({"a": 2})
+    assert await plugin.execute("ask", None, 5) == {"a": 1}
+    await plugin.stop()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ("{'ok': True, 'message': 'hello'}", {"ok": True, "message": "hello"}),
+        ("False", {"ok": False, "message": ""}),
+    ],
+)
+async def test_connection_test_is_told(plugins, kind, result, expected):
+    plugin = await plugins.started(f"{kind} test_connection(self):\n    return {result}")
+    assert await plugin.test_connection() == expected
+    await plugin.stop()
+
+
+async def test_connection_test_that_raises_is_not_ok(plugins):
+    plugin = await plugins.started("def test_connection(self):\n    raise OSError('no route')")
+    result = await plugin.test_connection()
+    assert result["ok"] is False
+    assert "OSError: no route" in result["message"]
+    await plugin.stop()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        ("True", None),
+        ("None", None),
+        ("False", "cleanup returned False"),
+        ("1 / 0", "cleanup failed: ZeroDivisionError"),
+    ],
+)
+async def test_stop_cleans_up_and_tells_what_went_wrong(plugins, kind, result, problem):
+    plugin = await plugins.started(f"{kind} cleanup(self):\n    return {result}")
+    told = await plugin.stop()
+    assert told is None if problem is None else told.startswith(problem)
+    assert plugins.loaded_modules() == []
+
+
+async def test_cleanup_that_hangs_is_abandoned(plugins, hang):
+    plugin = await plugins.started(f"def cleanup(self):\n    return {hang.code}", cleanup_deadline_s=0.05)
+    assert "did not return within 0.05 s" in await plugin.stop()
+    assert plugins.loaded_modules() == []
+
+
+async def test_second_stop_does_nothing(plugins):
+    plugin = await plugins.started("def cleanup(self):\n    return False")
+    assert await plugin.stop() is not None
+    assert await plugin.stop() is None
+
+
+async def test_cleanup_can_still_import_its_own_modules(plugins):
+    plugins.write("plugins/last.py", "")
+    plugin = await plugins.started("def cleanup(self):\n    from plugins import last\n    return True")
+    assert await plugin.stop() is None
+
+
+async def test_context_variables_of_the_caller_reach_plain_methods(plugins):
+    variable = contextvars.ContextVar("variable")
+    variable.set("seen")
+    plugin = await plugins.started(
+        "def ask(self):\n    import contextvars\n    return [v.name for v in contextvars.copy_context()].count('variable')"
+    )
+    assert await plugin.execute("ask", None, 5) == 1
+    await plugin.stop()
+
+
+async def test_plain_methods_run_in_other_threads_and_coroutines_in_the_loops(plugins):
+    head = "import threading\n"
+    plugin = await plugins.started(
+        "def plain(self):\n    return threading.get_ident()\nasync def on_loop(self):\n    return threading.get_ident()",
+        head=head,
+    )
+    assert await plugin.execute("plain", None, 5) != threading.get_ident()
+    assert await plugin.execute("on_loop", None, 5) == threading.get_ident()
+    await plugin.stop()
