@@ -3,8 +3,10 @@
 1. Each load has a root package of its own, `isp_plugin_<id>_<generation>`, whose search path is the plugin path. Names are unique in
    the process, so two loads of a module live side by side, and since Python locks imports by name, one that hangs blocks nobody.
 2. Code is compiled from its source at every load: a stale `.pyc`, or a change within the same second, never runs old code.
+   (An extension module is the exception: once in the process, Python keeps it.)
 3. A plugin's absolute imports of its own modules reach the same load, at import time and later: each module's builtins carry an
    `__import__` that knows its load. What does not pass there (`importlib.import_module("plugins.x")`) gets a message.
+   The price: a name that somebody adds to Python's builtins after a load began (`gettext.install`) is not seen in that load.
 4. The plugin's own are: everything below the first name of its module path; other modules and packages of the plugin path that do not
    hide the standard library or the SDK; and folders of the plugin path that nobody else answers for.
 5. A closed load finds nothing any more, and its modules leave `sys.modules`.
