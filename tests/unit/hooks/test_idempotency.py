@@ -1,0 +1,154 @@
+"""Repeated dispatches return the stored result."""
+
+import pytest
+
+from isp_plugins.hooks.errors import (
+    DispatchInProgressError,
+    IdempotencyKeyInvalidError,
+    IdempotencyKeyReusedError,
+)
+from isp_plugins.hooks.idempotency import CLEANUP_S, MAX_KEY, RELEASE_S, IdempotencyStore, digest_of
+
+HOOK = "customer_created"
+DIGEST = digest_of(HOOK, {"id": 1})
+OTHER = digest_of(HOOK, {"id": 2})
+RESULT = {"status": "completed", "value": {"id": 1}}
+
+
+@pytest.fixture
+def store(sqlite_database, clock):
+    return IdempotencyStore(sqlite_database, clock=clock, hours=24)
+
+
+async def finished(store, key="k", caller="1"):
+    claim = await store.claim(caller, key, HOOK, DIGEST)
+    await store.finish(claim, RESULT)
+    return claim
+
+
+async def test_first_claim_is_fresh(store):
+    assert (await store.claim("1", "k", HOOK, DIGEST)).stored is None
+
+
+async def test_repeat_gets_the_stored_result(store):
+    await finished(store)
+    assert (await store.claim("1", "k", HOOK, DIGEST)).stored == RESULT
+
+
+async def test_repeat_beside_the_running_first_is_refused(store):
+    await store.claim("1", "k", HOOK, DIGEST)
+    with pytest.raises(DispatchInProgressError):
+        await store.claim("1", "k", HOOK, DIGEST)
+
+
+@pytest.mark.parametrize(("hook", "digest"), [(HOOK, OTHER), ("customer_updated", DIGEST)])
+async def test_same_key_for_another_dispatch_is_refused(store, hook, digest):
+    await finished(store)
+    with pytest.raises(IdempotencyKeyReusedError):
+        await store.claim("1", "k", hook, digest)
+
+
+async def test_keys_of_two_callers_are_apart(store):
+    await finished(store)
+    assert (await store.claim("2", "k", HOOK, OTHER)).stored is None
+
+
+async def test_result_is_kept_for_its_hours(store, clock):
+    await finished(store)
+    clock.advance(24 * 3600 - 1)
+    assert (await store.claim("1", "k", HOOK, DIGEST)).stored == RESULT
+    clock.advance(1)
+    assert (await store.claim("1", "k", HOOK, OTHER)).stored is None
+
+
+async def test_dispatch_that_raised_frees_its_key(store):
+    async def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await store.once("1", "k", HOOK, DIGEST, fail)
+    assert (await store.claim("1", "k", HOOK, DIGEST)).stored is None
+
+
+async def test_once_runs_once(store):
+    runs = []
+
+    async def dispatch():
+        runs.append(1)
+        return RESULT
+
+    assert await store.once("1", "k", HOOK, DIGEST, dispatch) == (RESULT, False)
+    assert await store.once("1", "k", HOOK, DIGEST, dispatch) == (RESULT, True)
+    assert runs == [1]
+
+
+async def test_claim_of_a_dead_host_is_released_after_its_bound(store, clock):
+    await store.claim("1", "k", HOOK, DIGEST)
+    clock.advance(RELEASE_S - 1)
+    with pytest.raises(DispatchInProgressError):
+        await store.claim("1", "k", HOOK, DIGEST)
+    clock.advance(1)
+    assert (await store.claim("1", "k", HOOK, DIGEST)).stored is None
+
+
+async def test_late_result_of_a_released_claim_is_not_stored(store, clock):
+    old = await store.claim("1", "k", HOOK, DIGEST)
+    clock.advance(RELEASE_S)
+    await store.claim("1", "k", HOOK, DIGEST)
+    await store.finish(old, RESULT)
+    await store.forget(old)
+    with pytest.raises(DispatchInProgressError):
+        await store.claim("1", "k", HOOK, DIGEST)
+
+
+async def test_start_frees_what_an_earlier_life_left_running(store, sqlite_database, clock):
+    await store.claim("1", "running", HOOK, DIGEST)
+    await finished(store)
+    assert await IdempotencyStore(sqlite_database, clock=clock, hours=24).open() == 1
+    assert (await store.claim("1", "running", HOOK, DIGEST)).stored is None
+    assert (await store.claim("1", "k", HOOK, DIGEST)).stored == RESULT
+
+
+async def test_cleanup_removes_what_has_expired(store, clock):
+    await finished(store, "old")
+    clock.advance(24 * 3600)
+    await finished(store, "new")
+    await finished(store, "newer")
+    assert await store.cleanup() == 0
+    clock.advance(24 * 3600)
+    assert await store.cleanup() == 2
+
+
+async def test_claims_clean_up_now_and_then(store, clock):
+    await finished(store, "old")
+    clock.advance(24 * 3600 + CLEANUP_S)
+    await store.claim("1", "new", HOOK, DIGEST)
+    assert await store.cleanup() == 0
+
+
+@pytest.mark.parametrize("key", ["", "x" * (MAX_KEY + 1), "a\nb", "é", "\x00"])
+async def test_key_that_is_none_is_refused(store, key):
+    with pytest.raises(IdempotencyKeyInvalidError):
+        await store.claim("1", key, HOOK, DIGEST)
+
+
+async def test_result_that_is_not_quite_json_is_stored_all_the_same(store):
+    claim = await store.claim("1", "k", HOOK, DIGEST)
+    await store.finish(claim, {"a": float("nan"), "b": "x\0y", "c": [2**70], "d": "\ud800", "e": {"f": (1,)}})
+    stored = (await store.claim("1", "k", HOOK, DIGEST)).stored
+    assert stored == {"a": None, "b": "x\ufffdy", "c": [str(2**70)], "d": "?", "e": {"f": [1]}}
+
+
+def test_digest_does_not_care_for_the_order_of_fields():
+    assert digest_of(HOOK, {"a": 1, "b": 2}) == digest_of(HOOK, {"b": 2, "a": 1})
+    assert (
+        len(
+            {
+                digest_of(HOOK, {"a": 1}),
+                digest_of(HOOK, {"a": True}),
+                digest_of(HOOK, {"a": 1}, {"c": 1}),
+                digest_of("x", {"a": 1}),
+            }
+        )
+        == 4
+    )
