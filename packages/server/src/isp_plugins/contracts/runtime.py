@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from isp_plugin_sdk.context import HostCalls
 from isp_plugins.contracts.calls import Invoker
@@ -91,6 +91,15 @@ class RunningPlugin(Invoker, Protocol):
 
     async def stop(self) -> str | None:
         """Call `cleanup` within its deadline and drop the instance; returns what went wrong, for the log, never raises."""
+        ...
+
+
+@runtime_checkable
+class Restartable(Protocol):
+    """A `RunningPlugin` that can come back after `stop`, with the code it was loaded from, whatever lies on the disk by now."""
+
+    async def restart(self) -> RunningPlugin:
+        """Construct and initialise a new instance of the same code and configuration; raises a `PluginFailedError` as `start` does."""
         ...
 
 

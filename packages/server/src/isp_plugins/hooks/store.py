@@ -126,12 +126,20 @@ class HookStore:
 
     async def verify(self, session: AsyncSession, plugin_id: int, invoker: Invoker) -> Mapping[int, Fit]:
         """Check all of a plugin's subscriptions against its running instance, store the verdicts, and return them by id."""
-        fits = {}
-        for row in await self._rows(session, plugin_id):
-            draft = _view(row).draft
-            fits[row.id] = check(draft, earlier=await self._older(session, draft, row.id), invoker=invoker)
+        fits = await self.fits(session, await self.list(session, plugin_id), invoker)
         await self.set_bindings(session, plugin_id, fits)
         return fits
+
+    async def fits(
+        self, session: AsyncSession, views: Sequence[HookView], invoker: Invoker
+    ) -> Mapping[int, Fit]:
+        """The verdicts on subscriptions against a plugin's running instance, by id; writes nothing."""
+        return {
+            view.id: check(
+                view.draft, earlier=await self._older(session, view.draft, view.id), invoker=invoker
+            )
+            for view in views
+        }
 
     async def set_bindings(self, session: AsyncSession, plugin_id: int, fits: Mapping[int, Fit]) -> None:
         """Store verdicts by subscription id; one that is gone meanwhile is left out."""

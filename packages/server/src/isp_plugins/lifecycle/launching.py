@@ -1,0 +1,142 @@
+"""Starts and stops one instance of a plugin: equips it, masks its secrets, keeps its log informed."""
+
+import logging
+from collections.abc import Callable
+
+from isp_plugin_sdk.context import HostCalls
+from isp_plugins.clock import Clock
+from isp_plugins.configuration import ConfigurationService
+from isp_plugins.configuration.schema import ConfigSchema
+from isp_plugins.configuration.service import secrets_in
+from isp_plugins.configuration.values import Candidate
+from isp_plugins.contracts.runtime import Restartable, RunningPlugin, Runtime, StartRequest
+from isp_plugins.contracts.vocabulary import LogLevel
+from isp_plugins.errors import PluginSystemError
+from isp_plugins.lifecycle.instances import Equipment, Instance
+from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.settings import Settings
+from isp_plugins.telemetry.logs import PluginLogs
+from isp_plugins.telemetry.masking import Masker
+from isp_plugins.telemetry.records import LogRecord
+
+
+class Launcher:
+    """Brings instances up and down; says nothing to the hook engine and writes no state."""
+
+    def __init__(
+        self,
+        *,
+        runtime: Runtime,
+        configuration: ConfigurationService,
+        logs: PluginLogs,
+        host_calls: Callable[[int, str], HostCalls],
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._runtime = runtime
+        self._configuration = configuration
+        self._logs = logs
+        self._host_calls = host_calls
+        self._settings = settings
+        self._clock = clock
+        self._secrets: dict[int, frozenset[str]] = {}
+
+    async def equip(self, record: PluginRecord) -> Equipment:
+        """The stored configuration; `ConfigurationIncompleteError`, `SecretUnreadableError`."""
+        schema = ConfigSchema.of(record.config_schema)
+        config = await self._configuration.resolved(record.id, schema)
+        return Equipment(schema, config, await self._configuration.secret_values(record.id, schema))
+
+    def equip_with(self, schema: ConfigSchema, candidate: Candidate) -> Equipment:
+        """A configuration that is not stored yet."""
+        candidate.require_complete()
+        return Equipment(schema, candidate.resolved, secrets_in(schema, candidate.stored))
+
+    async def start(
+        self, record: PluginRecord, equipment: Equipment, *, beside: Instance | None = None
+    ) -> Instance:
+        """Import, construct and initialise; a `PluginFailedError` leaves nothing behind. `beside` keeps its secrets masked, too."""
+        self.mask(record, equipment, beside)
+        running = await self._runtime.start(self._request(record, equipment))
+        return Instance(record, running, equipment, self._clock.monotonic())
+
+    async def start_again(self, old: Instance) -> Instance:
+        """Bring a stopped instance up again, with the same code where its runtime can, and the same configuration."""
+        if not isinstance(old.running, Restartable):
+            return await self.start(old.record, old.equipment)
+        self.mask(old.record, old.equipment)
+        running: RunningPlugin = await old.running.restart()
+        return Instance(old.record, running, old.equipment, self._clock.monotonic(), old.subscriptions)
+
+    async def stop(self, instance: Instance) -> None:
+        """Let its calls end, clean up and drop it; what goes wrong stands in its log."""
+        await instance.idle(self._settings.drain_timeout)
+        problem = await instance.running.stop()
+        if problem:
+            self.note(instance.record, LogLevel.WARNING, f"It was stopped, but not in good order: {problem}")
+
+    def mask(self, record: PluginRecord, *equipment: Equipment | Instance | None) -> None:
+        """Mask these secrets, and no others, in the plugin's log from now on."""
+        found = [it.equipment if isinstance(it, Instance) else it for it in equipment if it is not None]
+        self._secrets[record.id] = frozenset[str]().union(*(it.secrets for it in found))
+        self._logs.set_masks(record.id, self._secrets[record.id])
+
+    def secrets_of(self, plugin_id: int) -> frozenset[str]:
+        """What is masked in the plugin's log now."""
+        return self._secrets.get(plugin_id, frozenset())
+
+    def forget(self, plugin_id: int) -> None:
+        """Drop what is known of a deleted plugin; its stored log stays."""
+        self._secrets.pop(plugin_id, None)
+        self._logs.forget(plugin_id)
+
+    def logger_of(self, record: PluginRecord) -> logging.Logger:
+        """The plugin's own logger, at its level."""
+        return self._logs.logger_for(record.id, record.name, record.log_level)
+
+    def blame(
+        self, record: PluginRecord, what: str, error: Exception, secrets: frozenset[str] = frozenset()
+    ) -> str:
+        """Write a failure into the plugin's log, and return its cause with the secrets masked."""
+        mask = Masker(secrets)
+        cause = mask(cause_of(error))
+        trace = mask(str(getattr(error, "traceback", ""))) or None
+        self._write(record, LogLevel.ERROR, f"{what}: {cause}", trace)
+        return cause
+
+    def note(self, record: PluginRecord, level: LogLevel, message: str) -> None:
+        """Write into the plugin's log in the host's name."""
+        self._write(record, level, message)
+
+    def _write(self, record: PluginRecord, level: LogLevel, message: str, trace: str | None = None) -> None:
+        self._logs.write(
+            LogRecord(
+                plugin_id=record.id, plugin_name=record.name, level=level, message=message, traceback=trace
+            )
+        )
+
+    def _request(self, record: PluginRecord, equipment: Equipment) -> StartRequest:
+        return StartRequest(
+            plugin_id=record.id,
+            plugin_name=record.name,
+            generation=record.generation,
+            module_path=record.module_path,
+            entry_point=record.entry_point,
+            config=equipment.config,
+            trusted_inline=record.trusted_inline,
+            logger=self.logger_of(record),
+            host=self._host_calls(record.id, record.name),
+            load_deadline_s=self._settings.load_timeout,
+            initialize_deadline_s=self._settings.initialize_timeout,
+            cleanup_deadline_s=self._settings.cleanup_timeout,
+        )
+
+
+def cause_of(error: BaseException) -> str:
+    """An error in one line that ends like a sentence."""
+    text = " ".join(
+        (
+            error.message if isinstance(error, PluginSystemError) else f"{type(error).__name__}: {error}"
+        ).split()
+    )
+    return text if text.endswith((".", "!", "?")) else f"{text}."

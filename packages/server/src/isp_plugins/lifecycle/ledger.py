@@ -1,0 +1,165 @@
+"""Writes a change of plugins and its audit entries in one transaction, and shows it in the directory in the same step.
+
+1. Nothing is shown before it is committed; nothing committed is shown later than that.
+2. Whoever needs a changed plugin has its needs written anew in the same transaction.
+3. States that pass (`enabling`, `disabling`) are shown, never written: a killed host leaves none behind.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from isp_plugins.actors import Actor
+from isp_plugins.audit import AuditLog, AuditOutcome, AuditTag
+from isp_plugins.clock import Clock
+from isp_plugins.db.engine import Database
+from isp_plugins.lifecycle import store
+from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
+
+T = TypeVar("T")
+Also = Callable[[AsyncSession], Awaitable[Any]]
+"""Something else to write in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One audit entry about a plugin."""
+
+    tag: AuditTag
+    actor: Actor
+    record: PluginRecord
+    details: Mapping[str, Any] = field(default_factory=dict)
+    outcome: AuditOutcome = AuditOutcome.DONE
+
+
+class Ledger:
+    """Where changes of plugins become true."""
+
+    def __init__(
+        self, *, database: Database, audit: AuditLog, directory: PluginDirectory, clock: Clock, node: str
+    ) -> None:
+        self._database = database
+        self._audit = audit
+        self._directory = directory
+        self._clock = clock
+        self._node = node
+
+    async def load(self) -> list[PluginRecord]:
+        """Every stored plugin with what this node reported last."""
+        async with self._database.reading() as session:
+            return await store.load_all(session, self._node)
+
+    def show(self, *records: PluginRecord) -> None:
+        """Show a state that passes, without writing it."""
+        self._directory.put(*records)
+
+    async def register(
+        self,
+        draft: PluginDraft,
+        actor: Actor,
+        *,
+        also: Callable[[AsyncSession, PluginRecord], Awaitable[Any]],
+    ) -> PluginRecord:
+        """Store a new plugin."""
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            record = await store.insert_plugin(session, draft, now)
+            await store.save_instances(session, [record], self._node)
+            await store.replace_needs(session, self._directory.seen(record), now)
+            await self._save_dependants(session, {record.name: record})
+            await also(session, record)
+            await self._enter(
+                session, [Entry(AuditTag.PLUGIN_REGISTERED, actor, record, {"version": record.version})]
+            )
+        self._directory.put(record)
+        return self._directory.get(record.id)
+
+    async def commit(
+        self,
+        *records: PluginRecord,
+        entries: Sequence[Entry] = (),
+        gone: Sequence[PluginRecord] = (),
+        also: Iterable[Also] = (),
+    ) -> None:
+        """Store these plugins as they are now, and drop those that are gone."""
+        async with self._database.transaction() as session:
+            for record in records:
+                await self._save_description(session, record)
+            await store.save_instances(session, records, self._node)
+            for record in gone:
+                await store.delete_plugin(session, record.id)
+            changed: dict[str, PluginRecord | None] = {
+                record.name: record for record in records if self._matters(record)
+            }
+            await self._save_dependants(session, {**changed, **dict.fromkeys(record.name for record in gone)})
+            for write in also:
+                await write(session)
+            await self._enter(session, entries)
+        self._directory.drop(*gone)
+        self._directory.put(*records)
+
+    async def write(self, work: Callable[[AsyncSession], Awaitable[tuple[T, PluginRecord, Entry]]]) -> T:
+        """Do work in a transaction that also stores the plugin as the work leaves it, and an entry that the work makes."""
+        async with self._database.transaction() as session:
+            result, after, entry = await work(session)
+            await self._save_description(session, after)
+            await self._enter(session, [entry])
+        self._directory.put(after)
+        return result
+
+    async def report(self, records: Sequence[PluginRecord], entries: Sequence[Entry] = ()) -> None:
+        """Store the states of many plugins in one go; they are shown already."""
+        if not records:
+            return
+        async with self._database.transaction() as session:
+            await store.save_instances(session, records, self._node)
+            await store.save_satisfaction(
+                session, [record for record in records if record.needs], self._clock.now()
+            )
+            await self._enter(session, entries)
+
+    async def enter(self, *entries: Entry) -> None:
+        """Write audit entries that go with no other change."""
+        async with self._database.transaction() as session:
+            await self._enter(session, entries)
+
+    async def _save_description(self, session: AsyncSession, record: PluginRecord) -> None:
+        before = self._directory.get(record.id)
+        if before.generation != record.generation:
+            await store.update_plugin(session, record)
+        if before.needs != record.needs:
+            await store.replace_needs(session, self._directory.seen(record), self._clock.now())
+
+    def _matters(self, record: PluginRecord) -> bool:
+        """Whether those who need the plugin can see a difference."""
+        before = self._directory.get(record.id)
+        return (before.state, before.version) != (record.state, record.version) and bool(
+            self._directory.needing(record.name)
+        )
+
+    async def _save_dependants(
+        self, session: AsyncSession, changed: Mapping[str, PluginRecord | None]
+    ) -> None:
+        gone = {name for name, record in changed.items() if record is None}
+        touched = {
+            needing.id: needing
+            for name in changed
+            for needing in self._directory.needing(name)
+            if needing.name not in gone
+        }
+        seen = [
+            self._directory.seen(changed.get(needing.name) or needing, changed)
+            for needing in touched.values()
+        ]
+        await store.save_satisfaction(session, seen, self._clock.now())
+
+    async def _enter(self, session: AsyncSession, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            subject = ("plugin", str(entry.record.id))
+            details = {"plugin": entry.record.name, **entry.details}
+            await self._audit.record(
+                session, entry.tag, entry.actor, subject=subject, details=details, outcome=entry.outcome
+            )

@@ -1,0 +1,295 @@
+"""`PluginManager` conducts: each operation reads as a paragraph, each step is one specialist's.
+
+1. Operations on one plugin come one after the other; those on several lock them in the order of ids.
+2. An operation that began ends, whatever becomes of the caller who asked for it: nothing is half made.
+3. What is answered is committed; what is announced to subscribers is announced after that, and cannot fail the answer.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from isp_plugin_sdk.context import HostCalls
+from isp_plugins.actors import Actor
+from isp_plugins.audit import AuditLog, AuditTag
+from isp_plugins.clock import Clock
+from isp_plugins.configuration import ConfigurationService
+from isp_plugins.configuration.schema import ConfigSchema
+from isp_plugins.configuration.values import ConfigChange, ConfigEntry
+from isp_plugins.contracts.runtime import Runtime
+from isp_plugins.contracts.vocabulary import Desired, State
+from isp_plugins.db.engine import Database
+from isp_plugins.hooks.store import HookChanges, HookDraft, HookStore, HookView
+from isp_plugins.lifecycle import (
+    calling,
+    configuring,
+    registering,
+    reloading,
+    removing,
+    subscriptions,
+    updating,
+)
+from isp_plugins.lifecycle.announcements import Announcement
+from isp_plugins.lifecycle.bindings import Bound
+from isp_plugins.lifecycle.closing import stop_all
+from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.errors import PluginEnableFailedError, PluginsClosingError
+from isp_plugins.lifecycle.failing import fail_request
+from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.quarantine import quarantine
+from isp_plugins.lifecycle.reconcile import load, reconcile, try_start
+from isp_plugins.lifecycle.records import (
+    ExecuteResult,
+    HealthReport,
+    PluginChanges,
+    PluginDraft,
+    PluginRecord,
+)
+from isp_plugins.lifecycle.stage import Engine, set_stage
+from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
+from isp_plugins.lifecycle.states import Step, not_active
+from isp_plugins.runtime.errors import PluginFailedError
+from isp_plugins.settings import Settings
+from isp_plugins.telemetry.logs import PluginLogs
+
+T = TypeVar("T")
+
+
+class PluginManager:
+    """Everything that can be done with plugins; what is shown of them is in its `PluginDirectory`."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        audit: AuditLog,
+        configuration: ConfigurationService,
+        runtime: Runtime,
+        engine: Engine,
+        hook_store: HookStore,
+        logs: PluginLogs,
+        directory: PluginDirectory,
+        clock: Clock,
+        settings: Settings,
+        host_calls: Callable[[int, str], HostCalls],
+    ) -> None:
+        self._stage = set_stage(
+            database=database,
+            audit=audit,
+            configuration=configuration,
+            runtime=runtime,
+            engine=engine,
+            hook_store=hook_store,
+            logs=logs,
+            directory=directory,
+            clock=clock,
+            settings=settings,
+            host_calls=host_calls,
+        )
+        self._directory = directory
+        self._loop = asyncio.get_running_loop()
+        self._working: set[asyncio.Task[Any]] = set()
+        self._loaded = False
+        self._closing = False
+
+    # --- registration ---
+
+    async def register(self, draft: PluginDraft, actor: Actor) -> PluginRecord:
+        """Make a plugin known, with its subscriptions; `PluginNameTakenError`, `DependencyCycleError`, errors of the hooks' room."""
+        return await self._whole(registering.register(self._stage, draft, actor))
+
+    async def update(self, plugin_id: int, changes: PluginChanges, actor: Actor) -> PluginRecord:
+        """Change a plugin's description; an active one is reloaded where needed, or nothing changes (`PluginUpdateFailedError`)."""
+
+        async def work() -> PluginRecord:
+            async with self._stage.locks.of(plugin_id):
+                await updating.update(self._stage, self._directory.get(plugin_id), changes, actor)
+                return self._directory.get(plugin_id)
+
+        return await self._whole(work())
+
+    async def delete(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> None:
+        """Disable a plugin and drop everything of it but logs and audit; `PluginStillNeededError` with the names of those that need it."""
+        await self._whole(removing.delete(self._stage, plugin_id, actor, cascade=cascade))
+
+    # --- lifecycle ---
+
+    async def enable(self, plugin_id: int, actor: Actor) -> PluginRecord:
+        """Bring a plugin up; one that is active stays as it is. `DependenciesUnsatisfiedError`, `ConfigurationIncompleteError`, `PluginEnableFailedError`."""
+        return await self._whole(self._enable(plugin_id, actor))
+
+    async def _enable(self, plugin_id: int, actor: Actor) -> PluginRecord:
+        stage = self._stage
+        async with stage.locks.of(plugin_id):
+            record = self._directory.get(plugin_id)
+            if record.state is State.ACTIVE:
+                return record
+            require_dependencies(stage, record)
+            equipment = await stage.launcher.equip(record)
+            require_dependencies(stage, record)  # again: they may have gone while the configuration was read
+            begin(stage, record, Step.ENABLE)
+
+            async def save(active: PluginRecord, bound: Bound) -> None:
+                wanted = replace(active.asked(Desired.ENABLED, active.since), since=active.since)
+                await stage.ledger.commit(
+                    wanted, entries=[Entry(AuditTag.PLUGIN_ENABLED, actor, wanted)], also=[bound.save]
+                )
+
+            try:
+                await bring_up(stage, record, equipment, save)
+            except PluginFailedError as error:
+                cause = stage.launcher.blame(record, "It could not be enabled", error, equipment.secrets)
+                await fail_request(stage, record, cause, actor)
+                raise PluginEnableFailedError(
+                    name=record.name, plugin_id=plugin_id, cause=cause
+                ) from None  # it may hold secrets
+            except BaseException:
+                stage.ledger.show(record)
+                raise
+            record = self._directory.get(plugin_id)
+        stage.announcer.announce(Announcement.ENABLED, record, actor)
+        return record
+
+    async def disable(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> PluginRecord:
+        """Take a plugin down; afterwards it is not called again. `PluginStillNeededError` with the names of those that need it."""
+        await self._whole(removing.disable(self._stage, plugin_id, actor, cascade=cascade))
+        return self._directory.get(plugin_id)
+
+    async def reload(self, plugin_id: int, actor: Actor) -> PluginRecord:
+        """Replace code and configuration without dropping a call; `PluginReloadFailedError` where the new one does not work."""
+
+        async def work() -> PluginRecord:
+            async with self._stage.locks.of(plugin_id):
+                await reloading.reload(self._stage, self._active(plugin_id, "reload"), actor)
+                return self._directory.get(plugin_id)
+
+        return await self._whole(work())
+
+    # --- calls ---
+
+    async def execute(self, plugin_id: int, method: str, parameters: Any, actor: Actor) -> ExecuteResult:
+        """Call a public method of an active plugin's own class; errors of `runtime.errors`."""
+
+        async def work() -> ExecuteResult:
+            try:
+                return await calling.execute(self._stage, plugin_id, method, parameters, actor)
+            finally:
+                self._count_abandoned(plugin_id)
+
+        return await self._whole(work())
+
+    async def health(self, plugin_id: int) -> HealthReport:
+        """Ask a plugin how it does, now."""
+        try:
+            return await calling.health(self._stage, plugin_id)
+        finally:
+            self._count_abandoned(plugin_id)
+
+    async def test_connection(self, plugin_id: int) -> Mapping[str, Any]:
+        """Let an active plugin try its peers: `{ok, message, ...}`; `TestConnectionUnsupportedError`."""
+        return await calling.test_connection(self._stage, plugin_id)
+
+    # --- configuration ---
+
+    async def configure(self, plugin_id: int, change: ConfigChange, actor: Actor) -> list[ConfigEntry]:
+        """Try a change on the running plugin, then save it; `ConfigurationRefusedError`, `RequiredKeyMissingError`, errors of the configuration's room."""
+
+        async def work() -> list[ConfigEntry]:
+            async with self._stage.locks.of(plugin_id):
+                record = self._directory.get(plugin_id)
+                candidate = await configuring.configure(self._stage, record, change, actor)
+                if candidate.changed_keys:
+                    extra = {"changed_keys": list(candidate.changed_keys)}
+                    self._stage.announcer.announce(Announcement.CONFIGURED, record, actor, extra)
+                return await self._stage.configuration.entries(
+                    plugin_id, ConfigSchema.of(record.config_schema)
+                )
+
+        return await self._whole(work())
+
+    # --- subscriptions ---
+
+    async def hooks(self, plugin_id: int) -> list[HookView]:
+        """The plugin's subscriptions, with their bindings."""
+        return await subscriptions.views(self._stage, plugin_id)
+
+    async def create_hook(self, plugin_id: int, draft: HookDraft, actor: Actor) -> HookView:
+        """Bind a method to a hook; one that does not fit a running plugin is refused with all mistakes."""
+        return await self._whole(subscriptions.create(self._stage, plugin_id, draft, actor))
+
+    async def update_hook(self, plugin_id: int, hook_id: int, changes: HookChanges, actor: Actor) -> HookView:
+        """Change a subscription; it counts from the next dispatch."""
+        return await self._whole(subscriptions.update(self._stage, plugin_id, hook_id, changes, actor))
+
+    async def delete_hook(self, plugin_id: int, hook_id: int, actor: Actor) -> None:
+        """Remove a subscription."""
+        await self._whole(subscriptions.delete(self._stage, plugin_id, hook_id, actor))
+
+    # --- the node ---
+
+    async def load(self) -> None:
+        """Fill the directory, once; nothing is started. For a host that only looks."""
+        if not self._loaded:
+            await load(self._stage)
+            self._loaded = True
+
+    async def reconcile(self) -> None:
+        """Bring every wanted plugin up and begin to retry those that fail; a plugin that fails stops nothing."""
+        await self.load()
+        await reconcile(self._stage)
+        self._stage.recovery.start(self._retry)
+
+    async def recover(self) -> None:
+        """Retry now what is due now, and wait for it; the ticker does this by itself."""
+        await self._stage.recovery.tick(self._retry)
+
+    def on_abandoned(self, plugin_id: int, count: int) -> None:
+        """Told by the engine's observer, from any thread, how many threads of a plugin hang; too many put it into quarantine."""
+        if count >= self._stage.settings.abandoned_thread_limit:
+            self._loop.call_soon_threadsafe(self._quarantine, plugin_id, count)
+
+    async def close(self) -> None:
+        """Stop every plugin, dependants first, within the deadlines; what is wanted of them stays wanted."""
+        self._closing = True
+        await self._stage.recovery.close()
+        await stop_all(self._stage, self._working)
+
+    def _active(self, plugin_id: int, operation: str) -> PluginRecord:
+        record = self._directory.get(plugin_id)
+        if record.state is not State.ACTIVE:
+            raise not_active(record.state, operation, name=record.name, plugin_id=plugin_id)
+        return record
+
+    async def _retry(self, plugin_id: int) -> None:
+        async with self._stage.locks.of(plugin_id):
+            if plugin_id in self._directory and not self._closing:
+                await try_start(self._stage, plugin_id)
+
+    def _count_abandoned(self, plugin_id: int) -> None:
+        instance = self._stage.instances.get(plugin_id)
+        if instance is not None:
+            self.on_abandoned(plugin_id, instance.running.abandoned_threads)
+
+    def _quarantine(self, plugin_id: int, count: int) -> None:
+        if not self._closing:
+            cause = f"{count} of its calls ran past their deadline and never returned, each holding a thread. Mend it, then enable it again."
+            self._begin(quarantine(self._stage, plugin_id, cause))
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = self._loop.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._working.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: whoever asked may be gone
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run an operation to its end, even if the caller is cancelled."""
+        if self._closing:
+            work.close()
+            raise PluginsClosingError
+        return await asyncio.shield(self._begin(work))

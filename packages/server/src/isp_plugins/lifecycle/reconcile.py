@@ -1,0 +1,143 @@
+"""Brings a starting node to what is wanted: every enabled plugin up, what is required first, one that fails stopping nobody.
+
+1. States that the last run left behind are resolved: nothing runs yet, quarantine stays, `desired` decides what starts.
+2. A plugin starts once everything it requires was tried, so many at a time; imports run in threads.
+3. One that cannot start is failed, with its cause, and tried again later; whoever requires it waits, and says for whom.
+4. States are written in batches: one transaction for many plugins.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from isp_plugins.actors import SYSTEM
+from isp_plugins.audit import AuditOutcome, AuditTag
+from isp_plugins.contracts.vocabulary import State
+from isp_plugins.lifecycle.bindings import Bound
+from isp_plugins.lifecycle.dependencies import Order, order, shown_cycle
+from isp_plugins.lifecycle.errors import DependenciesUnsatisfiedError, DependencyCycleError
+from isp_plugins.lifecycle.failing import expect_retry, failed
+from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.lifecycle.stage import Stage
+from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
+from isp_plugins.lifecycle.states import Step, after_restart, wants_start
+
+AT_ONCE = 16
+"""How many plugins are brought up at a time."""
+BATCH = 100
+"""How many states are written in one transaction."""
+
+
+async def load(stage: Stage) -> None:
+    """Fill the directory from the database; nothing runs yet."""
+    stored = await stage.ledger.load()
+    stage.directory.load(_resolved(record) for record in stored)
+
+
+def _resolved(record: PluginRecord) -> PluginRecord:
+    state = after_restart(record.state)
+    return record if state is record.state else replace(record, state=state, cause=None)
+
+
+async def reconcile(stage: Stage) -> None:
+    """Bring every wanted plugin up, and store what became of each; raises only where the database does."""
+    wanted = [record for record in stage.directory if wants_start(record.state, record.desired)]
+    plan = order({record.name: record.required for record in wanted})
+    reports = _Reports(stage)
+    await _all_up(stage, {record.name: record for record in wanted}, plan, reports)
+    await reports.flush()
+
+
+class _Reports:
+    """Collects what became of plugins, and writes it in batches."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._waiting: list[tuple[int, list[Entry]]] = []
+
+    async def add(self, record: PluginRecord, *entries: Entry) -> None:
+        """Show it now, write it with the next batch."""
+        self._stage.ledger.show(record)
+        self._waiting.append((record.id, list(entries)))
+        if len(self._waiting) >= BATCH:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits, as it is by now."""
+        batch, self._waiting = self._waiting, []
+        directory = self._stage.directory
+        records = [directory.get(plugin_id) for plugin_id, _ in batch if plugin_id in directory]
+        await self._stage.ledger.report(records, [entry for _, entries in batch for entry in entries])
+
+
+async def _all_up(stage: Stage, wanted: Mapping[str, PluginRecord], plan: Order, reports: _Reports) -> None:
+    """One task for each plugin, which waits for the tasks of what it requires; those in circles fail at once."""
+    circles = {name: cycle for cycle in plan.cycles for name in cycle}
+    turns = asyncio.Semaphore(AT_ONCE)
+    tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def one(record: PluginRecord, before: Sequence[asyncio.Task[None]]) -> None:
+        if before:
+            await asyncio.wait(before)
+        async with turns, stage.locks.of(record.id):
+            await try_start(stage, record.id, reports, circles.get(record.name))
+
+    async with asyncio.TaskGroup() as group:
+        for name in plan.names:
+            before = [tasks[need] for need in wanted[name].required if need in tasks]
+            tasks[name] = group.create_task(one(wanted[name], before), name=f"start plugin {name}")
+
+
+async def try_start(
+    stage: Stage, plugin_id: int, reports: _Reports | None = None, circle: Sequence[str] | None = None
+) -> None:
+    """Bring a wanted plugin up in the host's own name; a failure is stored with its cause, and it is tried again later."""
+    record = stage.directory.get(plugin_id)
+    if not wants_start(record.state, record.desired) or record.state is State.ACTIVE:
+        return
+
+    async def save(after: PluginRecord, bound: Bound) -> None:
+        if reports is None or bound.changed:
+            await stage.ledger.commit(after, also=[bound.save])
+        else:
+            await reports.add(after)
+
+    try:
+        _require_no_circle(circle)
+        require_dependencies(stage, record)
+        equipment = await stage.launcher.equip(record)
+        begin(stage, record, Step.ENABLE)
+        await bring_up(stage, record, equipment, save)
+    except Exception as error:
+        await _not_started(stage, record, error, reports)
+
+
+def _require_no_circle(circle: Sequence[str] | None) -> None:
+    if circle:
+        raise DependencyCycleError(cycle=shown_cycle(circle))
+
+
+async def _not_started(
+    stage: Stage, record: PluginRecord, error: Exception, reports: _Reports | None
+) -> None:
+    cause = _cause(stage, record, error)
+    after = failed(stage, record, cause)
+    same = record.state is State.FAILED and record.cause == cause
+    entries = (
+        [] if same else [Entry(AuditTag.PLUGIN_FAILED, SYSTEM, record, {"cause": cause}, AuditOutcome.FAILED)]
+    )
+    if reports is not None:
+        await reports.add(after, *entries)
+    else:
+        await stage.ledger.commit(after, entries=entries)
+    expect_retry(stage, after)
+
+
+def _cause(stage: Stage, record: PluginRecord, error: Exception) -> str:
+    """The cause, masked; waiting for others is no news for the plugin's own log."""
+    if isinstance(error, DependenciesUnsatisfiedError):
+        return f"Waits for what it needs: {error.fields['summary']}."
+    return stage.launcher.blame(
+        record, "It could not be started", error, stage.launcher.secrets_of(record.id)
+    )

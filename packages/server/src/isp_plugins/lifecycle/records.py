@@ -1,0 +1,169 @@
+"""Everything about a plugin that the API shows, as values; drafts and changes are in `drafts`, and named here for their readers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from isp_plugins.contracts.vocabulary import Desired, HealthStatus, LogLevel, PluginType, RuntimeKind, State
+from isp_plugins.lifecycle.dependencies import Dependency, Satisfaction
+from isp_plugins.lifecycle.drafts import PluginChanges, PluginDraft
+
+__all__ = ["ExecuteResult", "HealthReport", "HealthSummary", "PluginChanges", "PluginDraft", "PluginRecord"]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSummary:
+    """How a plugin does, as far as the host knows without asking it."""
+
+    status: HealthStatus = HealthStatus.UNKNOWN
+    reasons: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {"status": self.status.value, "reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginRecord:
+    """One plugin: its description, what the operator wants of it, and what it is on this node."""
+
+    id: int
+    name: str
+    display_name: str
+    description: str
+    version: str
+    author: str
+    plugin_type: PluginType
+    module_path: str
+    entry_point: str
+    config_schema: Mapping[str, Any]
+    runtime: RuntimeKind
+    exclusive: bool
+    trusted_inline: bool
+    log_level: LogLevel
+    desired: Desired
+    generation: int
+    """Raised by every change."""
+    needs: tuple[Dependency, ...]
+    """What it declares to need."""
+    created_at: datetime
+    updated_at: datetime
+    state: State
+    """What it is on this node."""
+    since: datetime
+    """When it came into this state."""
+    cause: str | None = None
+    """Why it is failed, quarantined or waiting; None otherwise. Secrets are masked."""
+    failures: int = 0
+    """Failed tries in a row."""
+    retry_at: datetime | None = None
+    """When it is tried again."""
+    invalid_hooks: int = 0
+    """Subscriptions whose method does not fit."""
+    dependencies: tuple[Satisfaction, ...] = ()
+    """Its needs as they are met now; filled in by the directory."""
+    health: HealthSummary = field(default=HealthSummary())
+    """Filled in by the directory."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the plugins without which it cannot run."""
+        return tuple(need.name for need in self.needs if need.kind == "plugin" and not need.optional)
+
+    def moved(
+        self,
+        state: State,
+        now: datetime,
+        *,
+        cause: str | None = None,
+        failures: int = 0,
+        retry_at: datetime | None = None,
+    ) -> "PluginRecord":
+        """This plugin in another state, since now."""
+        return replace(self, state=state, since=now, cause=cause, failures=failures, retry_at=retry_at)
+
+    def asked(self, desired: Desired, now: datetime) -> "PluginRecord":
+        """This plugin with another wish of the operator."""
+        return replace(self, desired=desired, generation=self.generation + 1, updated_at=now)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "display_name": self.display_name,
+            "description": self.description,
+            "version": self.version,
+            "author": self.author,
+            "plugin_type": self.plugin_type.value,
+            "module_path": self.module_path,
+            "entry_point": self.entry_point,
+            "config_schema": dict(self.config_schema),
+            "runtime": self.runtime.value,
+            "exclusive": self.exclusive,
+            "trusted_inline": self.trusted_inline,
+            "log_level": self.log_level.value,
+            "desired": self.desired.value,
+            "generation": self.generation,
+            "state": self.state.value,
+            "since": self.since,
+            "cause": self.cause,
+            "failures": self.failures,
+            "retry_at": self.retry_at,
+            "health": self.health.to_dict(),
+            "dependencies": [need.to_dict() for need in self.dependencies],
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """A plugin's health, asked for now: the specification's `status` and `checks`, and what the host knows beside them."""
+
+    plugin_id: int
+    name: str
+    status: HealthStatus
+    checks: tuple[Mapping[str, Any], ...]
+    """Each `{name, status, message}`."""
+    message: str | None
+    """What the host has to say: why it could not ask, or what degrades the plugin."""
+    state: State
+    since: datetime
+    cause: str | None
+    uptime_s: float | None
+    """Seconds that the present instance has run; None where none runs."""
+    failures: int
+    retry_at: datetime | None
+    abandoned_threads: int
+    checked_at: datetime
+    duration_ms: float | None
+    """How long the plugin took to answer; None where it was not asked."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {
+            "plugin_id": self.plugin_id,
+            "name": self.name,
+            "status": self.status.value,
+            "checks": [dict(check) for check in self.checks],
+            "message": self.message,
+            "state": self.state.value,
+            "since": self.since,
+            "cause": self.cause,
+            "uptime_s": self.uptime_s,
+            "failures": self.failures,
+            "retry_at": self.retry_at,
+            "abandoned_threads": self.abandoned_threads,
+            "checked_at": self.checked_at,
+            "duration_ms": self.duration_ms,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteResult:
+    """What a plugin's method returned, and how long it took."""
+
+    value: Any
+    duration_ms: float

@@ -1,0 +1,117 @@
+"""Puts a new instance of a plugin in the place of the old one; if anything fails, the caller's own step included, the old one is back.
+
+1. Beside: the new one is started and probed while the old one works, then the subscriptions are swapped in one step; no call is dropped.
+2. Exclusive: calls wait at the gate while the old one stops and the new one starts; a failure starts the old one again.
+3. A new instance that says it is unhealthy is a failure, unless the old one says so too: then the cause lies elsewhere.
+4. What the caller does inside the block (save the change) is the last step. Then the old one drains and is cleaned up.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from isp_plugins.contracts.vocabulary import HealthStatus
+from isp_plugins.lifecycle.bindings import Bound
+from isp_plugins.lifecycle.errors import UnhealthyCandidateError
+from isp_plugins.lifecycle.instances import Equipment, Instance
+from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.lifecycle.stage import Stage
+from isp_plugins.lifecycle.starting import subscribe
+
+
+@asynccontextmanager
+async def replaced(stage: Stage, record: PluginRecord, equipment: Equipment) -> AsyncIterator[Bound]:
+    """The plugin with a new instance, described by the record; raises what the new one raised. See `is_lost` for the old one then."""
+    old = stage.instances[record.id]
+    way = (
+        _after(stage, old, record, equipment)
+        if old.record.exclusive or record.exclusive
+        else _beside(stage, old, record, equipment)
+    )
+    async with way as bound:
+        yield bound
+    stage.launcher.mask(record, stage.instances[record.id])
+
+
+def is_lost(stage: Stage, record: PluginRecord) -> bool:
+    """Whether neither the new instance nor the old one runs."""
+    return record.id not in stage.instances
+
+
+@asynccontextmanager
+async def _beside(
+    stage: Stage, old: Instance, record: PluginRecord, equipment: Equipment
+) -> AsyncIterator[Bound]:
+    async with AsyncExitStack() as undo:
+        undo.callback(stage.launcher.mask, old.record, old)
+        new = await stage.launcher.start(record, equipment, beside=old)
+        undo.push_async_callback(stage.launcher.stop, new)
+        await _probe(stage, new, await _health(stage, old))
+        bound = await stage.bindings.bind(record, new.running)
+        undo.push_async_callback(stage.bindings.forget, bound)
+        undo.push_async_callback(_swap, stage, record.id, old)
+        new.subscriptions = bound.subscriptions
+        await _swap(stage, record.id, new)
+        await new.running.activate()
+        yield bound
+        stage.instances[record.id] = new
+        undo.pop_all()
+    await stage.engine.drain(record.id, timeout=stage.settings.drain_timeout)
+    await stage.launcher.stop(old)
+
+
+@asynccontextmanager
+async def _after(
+    stage: Stage, old: Instance, record: PluginRecord, equipment: Equipment
+) -> AsyncIterator[Bound]:
+    before = await _health(stage, old)
+    async with stage.engine.gate(record.id), AsyncExitStack() as undo:
+        del stage.instances[record.id]
+        await stage.launcher.stop(old)
+        undo.push_async_callback(_bring_back, stage, old)
+        new = await stage.launcher.start(record, equipment, beside=old)
+        undo.push_async_callback(stage.launcher.stop, new)
+        await _probe(stage, new, before)
+        bound = await subscribe(stage, new, undo)
+        await new.running.activate()
+        yield bound
+        stage.instances[record.id] = new
+        undo.pop_all()
+
+
+async def _swap(stage: Stage, plugin_id: int, instance: Instance) -> None:
+    stage.engine.subscribe(plugin_id, instance.subscriptions)
+
+
+async def _bring_back(stage: Stage, old: Instance) -> None:
+    """Start the old one again; where that fails, too, nothing runs and the log says why."""
+    record = old.record
+    try:
+        async with AsyncExitStack() as undo:
+            again = await stage.launcher.start_again(old)
+            undo.push_async_callback(stage.launcher.stop, again)
+            await subscribe(stage, again, undo)
+            await again.running.activate()
+            stage.instances[record.id] = again
+            undo.pop_all()
+    except Exception as error:
+        await stage.engine.unsubscribe(record.id, drain_timeout=0)
+        stage.launcher.blame(
+            record, "The old instance could not be started again", error, old.equipment.secrets
+        )
+
+
+async def _health(stage: Stage, instance: Instance) -> HealthStatus:
+    report = await instance.running.health(stage.settings.health_timeout)
+    return HealthStatus(report["status"])
+
+
+async def _probe(stage: Stage, new: Instance, before: HealthStatus) -> None:
+    """`UnhealthyCandidateError` where the new one is unhealthy and the old one was not."""
+    report = await new.running.health(stage.settings.health_timeout)
+    if HealthStatus(report["status"]) is HealthStatus.UNHEALTHY and before is not HealthStatus.UNHEALTHY:
+        failing = [
+            f"{check['name']}: {check.get('message', '')}"
+            for check in report.get("checks", ())
+            if check.get("status") != "pass"
+        ]
+        raise UnhealthyCandidateError(name=new.record.name, checks="; ".join(failing) or "it names no check")

@@ -1,0 +1,111 @@
+"""What the conductor's modules share: the specialists, and what lives on this node."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from isp_plugin_sdk.context import HostCalls
+from isp_plugins.audit import AuditLog
+from isp_plugins.clock import Clock
+from isp_plugins.configuration import ConfigurationService
+from isp_plugins.contracts.hooks import Dispatcher, Subscription
+from isp_plugins.contracts.runtime import Runtime
+from isp_plugins.db.engine import Database
+from isp_plugins.hooks.store import HookStore
+from isp_plugins.lifecycle.announcements import Announcer
+from isp_plugins.lifecycle.bindings import Bindings
+from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.instances import Instance
+from isp_plugins.lifecycle.launching import Launcher
+from isp_plugins.lifecycle.ledger import Ledger
+from isp_plugins.lifecycle.locks import PluginLocks
+from isp_plugins.lifecycle.recovery import Recovery
+from isp_plugins.settings import Settings
+from isp_plugins.telemetry.logs import PluginLogs
+
+
+class Engine(Dispatcher, Protocol):
+    """What the lifecycle asks of the hook engine (`hooks.engine.HookEngine`)."""
+
+    def subscribe(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+        """Replace all of a plugin's subscriptions, every affected chain in one step."""
+        ...
+
+    async def unsubscribe(self, plugin_id: int, *, drain_timeout: float) -> int:
+        """Never call the plugin again; wait for calls in flight, and return how many were given up."""
+        ...
+
+    async def drain(self, plugin_id: int, *, timeout: float) -> int:  # noqa: ASYNC109  the engine's own limit, in seconds
+        """Wait until the calls in flight have ended, and return how many were given up."""
+        ...
+
+    def gate(self, plugin_id: int) -> AbstractAsyncContextManager[None]:
+        """Let dispatches that would call the plugin wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Everything that takes part in a plugin's life, once."""
+
+    database: Database
+    configuration: ConfigurationService
+    engine: Engine
+    hook_store: HookStore
+    logs: PluginLogs
+    directory: PluginDirectory
+    clock: Clock
+    settings: Settings
+    ledger: Ledger
+    launcher: Launcher
+    bindings: Bindings
+    announcer: Announcer
+    recovery: Recovery
+    locks: PluginLocks
+    instances: dict[int, Instance]
+    """What runs here, by the plugin's id."""
+
+
+def set_stage(
+    *,
+    database: Database,
+    audit: AuditLog,
+    configuration: ConfigurationService,
+    runtime: Runtime,
+    engine: Engine,
+    hook_store: HookStore,
+    logs: PluginLogs,
+    directory: PluginDirectory,
+    clock: Clock,
+    settings: Settings,
+    host_calls: Callable[[int, str], HostCalls],
+) -> Stage:
+    """Build what the conductor needs around the specialists."""
+    launcher = Launcher(
+        runtime=runtime,
+        configuration=configuration,
+        logs=logs,
+        host_calls=host_calls,
+        settings=settings,
+        clock=clock,
+    )
+    return Stage(
+        database=database,
+        configuration=configuration,
+        engine=engine,
+        hook_store=hook_store,
+        logs=logs,
+        directory=directory,
+        clock=clock,
+        settings=settings,
+        ledger=Ledger(database=database, audit=audit, directory=directory, clock=clock, node=settings.node),
+        launcher=launcher,
+        bindings=Bindings(database=database, hook_store=hook_store),
+        announcer=Announcer(engine),
+        recovery=Recovery(
+            clock=clock, shortest=settings.recovery_backoff_min, longest=settings.recovery_backoff_max
+        ),
+        locks=PluginLocks(),
+        instances={},
+    )

@@ -1,0 +1,81 @@
+"""Brings one plugin up and takes it down; whoever calls holds the plugin's lock and says how to save.
+
+1. What a plugin needs is looked at before anything is done.
+2. Started, subscribed, activated, saved, in this order; whatever fails undoes everything before it.
+3. Taken down in the opposite order: not called any more, drained, cleaned up.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from isp_plugins.contracts.vocabulary import State
+from isp_plugins.lifecycle import states
+from isp_plugins.lifecycle.bindings import Bound
+from isp_plugins.lifecycle.errors import DependenciesUnsatisfiedError
+from isp_plugins.lifecycle.instances import Equipment, Instance
+from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.lifecycle.stage import Stage
+
+Save = Callable[[PluginRecord, Bound], Awaitable[None]]
+"""Writes an active plugin and what became of its subscriptions; the last step, whose failure undoes the others."""
+
+
+def require_dependencies(stage: Stage, record: PluginRecord) -> None:
+    """`DependenciesUnsatisfiedError` with everything that is missing."""
+    stage.directory.forget_python()
+    missing = [need for need in stage.directory.seen(record).dependencies if need.blocks]
+    if missing:
+        summary = "; ".join(need.problem or need.dependency.name for need in missing)
+        mistakes = [
+            {"path": f"dependencies.{need.dependency.name}", "message": need.problem, **need.to_dict()}
+            for need in missing
+        ]
+        raise DependenciesUnsatisfiedError(
+            name=record.name, plugin_id=record.id, summary=summary, mistakes=mistakes
+        )
+
+
+async def bring_up(stage: Stage, record: PluginRecord, equipment: Equipment, save: Save) -> None:
+    """Start, subscribe and save; a `PluginFailedError` of the runtime, or whatever saving raises, leaves nothing behind."""
+    async with AsyncExitStack() as undo:
+        instance = await stage.launcher.start(record, equipment)
+        undo.push_async_callback(stage.launcher.stop, instance)
+        bound = await subscribe(stage, instance, undo)
+        await instance.running.activate()
+        await save(active(stage, record, bound), bound)
+        stage.instances[record.id] = instance
+        undo.pop_all()
+    stage.recovery.forget(record.id)
+    stage.recovery.hurry(needing.id for needing in stage.directory.needing(record.name))
+
+
+async def subscribe(stage: Stage, instance: Instance, undo: AsyncExitStack) -> Bound:
+    """Bind an instance's subscriptions and let the engine call it."""
+    bound = await stage.bindings.bind(instance.record, instance.running)
+    undo.push_async_callback(stage.bindings.forget, bound)
+    undo.push_async_callback(
+        stage.engine.unsubscribe, instance.record.id, drain_timeout=stage.settings.drain_timeout
+    )
+    stage.engine.subscribe(instance.record.id, bound.subscriptions)
+    instance.subscriptions = bound.subscriptions
+    return bound
+
+
+def active(stage: Stage, record: PluginRecord, bound: Bound) -> PluginRecord:
+    """The plugin as it is once it runs with these subscriptions."""
+    return replace(record.moved(State.ACTIVE, stage.clock.now()), invalid_hooks=bound.invalid)
+
+
+async def take_down(stage: Stage, plugin_id: int) -> None:
+    """Unsubscribe, drain and stop what runs of the plugin; does nothing where nothing runs."""
+    instance = stage.instances.pop(plugin_id, None)
+    await stage.engine.unsubscribe(plugin_id, drain_timeout=stage.settings.drain_timeout)
+    if instance is not None:
+        await stage.launcher.stop(instance)
+
+
+def begin(stage: Stage, record: PluginRecord, step: states.Step) -> None:
+    """Show the plugin in the state that the step passes through; `WrongStateError` where the step is not possible."""
+    target = states.require(record.state, step, name=record.name, plugin_id=record.id)
+    stage.ledger.show(record.moved(target, stage.clock.now()))

@@ -1,0 +1,192 @@
+"""Rows to records and back: plugins, their needs, and what this node reports of them; always in the caller's session."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from isp_plugins.contracts.vocabulary import BindingStatus, Desired, LogLevel, PluginType, RuntimeKind, State
+from isp_plugins.db.tables import Plugin, PluginDependency, PluginHook, PluginInstance
+from isp_plugins.lifecycle.dependencies import Dependency, DependencyKind
+from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
+
+DESCRIBED = (
+    "name",
+    "display_name",
+    "description",
+    "version",
+    "author",
+    "module_path",
+    "entry_point",
+    "exclusive",
+    "trusted_inline",
+)
+"""Columns of `plugins` that a record holds as they are."""
+
+
+async def load_all(session: AsyncSession, node: str) -> list[PluginRecord]:
+    """Every plugin with its needs and what this node reported last."""
+    plugins = (await session.execute(select(*Plugin.__table__.c).order_by(Plugin.id))).mappings().all()
+    needs = await _needs(session)
+    invalid = await _invalid_hooks(session)
+    mine = select(*PluginInstance.__table__.c).where(PluginInstance.node == node)
+    instances = {row["plugin_id"]: row for row in (await session.execute(mine)).mappings()}
+    return [
+        _record(row, needs.get(row["id"], ()), instances.get(row["id"]), invalid.get(row["id"], 0))
+        for row in plugins
+    ]
+
+
+async def insert_plugin(session: AsyncSession, draft: PluginDraft, now: datetime) -> PluginRecord:
+    """Store a new plugin, its needs apart."""
+    values = {
+        **{column: getattr(draft, column) for column in DESCRIBED},
+        "plugin_type": draft.plugin_type.value,
+        "config_schema": dict(draft.config_schema),
+        "runtime": RuntimeKind.IN_PROCESS.value,
+        "log_level": draft.log_level.value,
+        "desired": Desired.DISABLED.value,
+        "generation": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    row = (await session.execute(insert(Plugin).returning(*Plugin.__table__.c), values)).mappings().one()
+    return _record(row, draft.dependencies, None, 0)
+
+
+async def update_plugin(session: AsyncSession, record: PluginRecord) -> None:
+    """Store a plugin's description and what is wanted of it."""
+    values = {
+        **{column: getattr(record, column) for column in DESCRIBED},
+        "plugin_type": record.plugin_type.value,
+        "config_schema": dict(record.config_schema),
+        "log_level": record.log_level.value,
+        "desired": record.desired.value,
+        "generation": record.generation,
+        "updated_at": record.updated_at,
+    }
+    await session.execute(update(Plugin).where(Plugin.id == record.id).values(values))
+
+
+async def delete_plugin(session: AsyncSession, plugin_id: int) -> None:
+    """Drop a plugin and everything that hangs on it; logs and audit stay."""
+    await session.execute(delete(Plugin).where(Plugin.id == plugin_id))
+
+
+async def save_instances(session: AsyncSession, records: Iterable[PluginRecord], node: str) -> None:
+    """Store what this node reports of these plugins."""
+    rows = [_instance(record, node) for record in records]
+    if not rows:
+        return
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = make(PluginInstance)
+    changed = {
+        column: statement.excluded[column] for column in rows[0] if column not in {"plugin_id", "node"}
+    }
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["plugin_id", "node"], set_=changed), rows
+    )
+
+
+async def replace_needs(session: AsyncSession, record: PluginRecord, now: datetime) -> None:
+    """Store what a plugin declares to need, and how it is met; `record` comes from the directory."""
+    await session.execute(delete(PluginDependency).where(PluginDependency.plugin_id == record.id))
+    rows = [
+        {
+            "plugin_id": record.id,
+            "kind": found.dependency.kind.value,
+            "name": found.dependency.name,
+            "specifier": found.dependency.specifier,
+            "optional": found.dependency.optional,
+            "is_satisfied": found.satisfied,
+            "found": found.found,
+            "checked_at": now,
+        }
+        for found in record.dependencies
+    ]
+    if rows:
+        await session.execute(insert(PluginDependency), rows)
+
+
+async def save_satisfaction(session: AsyncSession, records: Iterable[PluginRecord], now: datetime) -> None:
+    """Store how these plugins' needs are met; the records come from the directory."""
+    for record in records:
+        for found in record.dependencies:
+            need = found.dependency
+            mine = (
+                PluginDependency.plugin_id == record.id,
+                PluginDependency.kind == need.kind.value,
+                PluginDependency.name == need.name,
+            )
+            values = {"is_satisfied": found.satisfied, "found": found.found, "checked_at": now}
+            await session.execute(update(PluginDependency).where(*mine).values(values))
+
+
+async def _needs(session: AsyncSession) -> dict[int, tuple[Dependency, ...]]:
+    found: dict[int, list[Dependency]] = {}
+    columns = (
+        PluginDependency.plugin_id,
+        PluginDependency.kind,
+        PluginDependency.name,
+        PluginDependency.specifier,
+        PluginDependency.optional,
+    )
+    for plugin_id, kind, name, specifier, optional in await session.execute(
+        select(*columns).order_by(PluginDependency.id)
+    ):
+        found.setdefault(plugin_id, []).append(Dependency(DependencyKind(kind), name, specifier, optional))
+    return {plugin_id: tuple(needs) for plugin_id, needs in found.items()}
+
+
+async def _invalid_hooks(session: AsyncSession) -> dict[int, int]:
+    invalid = PluginHook.binding == BindingStatus.INVALID.value
+    counted = select(PluginHook.plugin_id, func.count()).where(invalid).group_by(PluginHook.plugin_id)
+    return {row[0]: row[1] for row in await session.execute(counted)}
+
+
+def _record(
+    row: RowMapping, needs: Sequence[Dependency], instance: Mapping[Any, Any] | None, invalid_hooks: int
+) -> PluginRecord:
+    report = instance or {
+        "state": State.REGISTERED.value,
+        "since": row["created_at"],
+        "cause": None,
+        "failures": 0,
+        "retry_at": None,
+    }
+    return PluginRecord(
+        id=row["id"],
+        **{column: row[column] for column in DESCRIBED},
+        plugin_type=PluginType(row["plugin_type"]),
+        config_schema=row["config_schema"],
+        runtime=RuntimeKind(row["runtime"]),
+        log_level=LogLevel(row["log_level"]),
+        desired=Desired(row["desired"]),
+        generation=row["generation"],
+        needs=tuple(needs),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        state=State(report["state"]),
+        since=report["since"],
+        cause=report["cause"],
+        failures=report["failures"],
+        retry_at=report["retry_at"],
+        invalid_hooks=invalid_hooks,
+    )
+
+
+def _instance(record: PluginRecord, node: str) -> dict[str, Any]:
+    return {
+        "plugin_id": record.id,
+        "node": node,
+        "state": record.state.value,
+        "generation": record.generation,
+        "cause": record.cause,
+        "failures": record.failures,
+        "since": record.since,
+        "retry_at": record.retry_at,
+    }

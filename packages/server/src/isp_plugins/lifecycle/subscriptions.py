@@ -1,0 +1,97 @@
+"""Conducts an operator's subscriptions: checked against the running plugin, written with the audit entry, then told to the engine."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from isp_plugins.actors import Actor
+from isp_plugins.audit import AuditTag
+from isp_plugins.contracts.calls import Invoker
+from isp_plugins.contracts.hooks import Subscription
+from isp_plugins.hooks.records import HookChanges, HookDraft, HookView
+from isp_plugins.lifecycle.instances import Instance
+from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.lifecycle.stage import Stage
+
+Write = Callable[[AsyncSession, Invoker | None], Awaitable[HookView]]
+"""Changes one row, checked against the running instance where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """What a change comes to."""
+
+    view: HookView
+    subscriptions: tuple[Subscription, ...]
+
+
+async def views(stage: Stage, plugin_id: int) -> list[HookView]:
+    """A plugin's subscriptions; `PluginNotFoundError`."""
+    stage.directory.get(plugin_id)
+    async with stage.database.reading() as session:
+        return list(await stage.hook_store.list(session, plugin_id))
+
+
+async def create(stage: Stage, plugin_id: int, draft: HookDraft, actor: Actor) -> HookView:
+    """Add a subscription; `BindingInvalidError` with every mistake, `SubscriptionExistsError`."""
+
+    async def write(session: AsyncSession, invoker: Invoker | None) -> HookView:
+        return await stage.hook_store.create(session, plugin_id, draft, invoker=invoker)
+
+    return await _change(stage, plugin_id, write, AuditTag.HOOK_CREATED, actor)
+
+
+async def update(stage: Stage, plugin_id: int, hook_id: int, changes: HookChanges, actor: Actor) -> HookView:
+    """Change a subscription; `SubscriptionNotFoundError`, `SubscriptionDeclaredError`, and as for `create`."""
+
+    async def write(session: AsyncSession, invoker: Invoker | None) -> HookView:
+        return await stage.hook_store.update(session, plugin_id, hook_id, changes, invoker=invoker)
+
+    return await _change(stage, plugin_id, write, AuditTag.HOOK_UPDATED, actor)
+
+
+async def delete(stage: Stage, plugin_id: int, hook_id: int, actor: Actor) -> None:
+    """Remove a subscription; `SubscriptionNotFoundError`, `SubscriptionDeclaredError`."""
+
+    async def write(session: AsyncSession, _invoker: Invoker | None) -> HookView:
+        return await stage.hook_store.delete(session, plugin_id, hook_id)
+
+    await _change(stage, plugin_id, write, AuditTag.HOOK_DELETED, actor)
+
+
+async def _change(stage: Stage, plugin_id: int, write: Write, tag: AuditTag, actor: Actor) -> HookView:
+    async with stage.locks.of(plugin_id):
+        record = stage.directory.get(plugin_id)
+        instance = stage.instances.get(plugin_id)
+
+        async def work(session: AsyncSession) -> tuple[_Changed, PluginRecord, Entry]:
+            view = await write(session, instance.running if instance else None)
+            after = replace(record, generation=record.generation + 1, updated_at=stage.clock.now())
+            subscriptions: tuple[Subscription, ...] = ()
+            if instance is not None:
+                subscriptions, invalid = await stage.bindings.rebound(session, after, instance.running)
+                after = replace(after, invalid_hooks=invalid)
+            return _Changed(view, subscriptions), after, Entry(tag, actor, after, _details(view))
+
+        changed = await stage.ledger.write(work)
+        if instance is not None:
+            _tell(stage, plugin_id, instance, changed.subscriptions)
+        return changed.view
+
+
+def _tell(stage: Stage, plugin_id: int, instance: Instance, subscriptions: tuple[Subscription, ...]) -> None:
+    instance.subscriptions = subscriptions
+    stage.engine.subscribe(plugin_id, subscriptions)
+
+
+def _details(view: HookView) -> dict[str, object]:
+    return {
+        "hook_id": view.id,
+        "hook": view.hook_name,
+        "type": view.hook_type.value,
+        "method": view.callback_method,
+        "priority": view.priority,
+        "is_active": view.is_active,
+    }

@@ -1,0 +1,285 @@
+"""A house for the lifecycle's tests: real database, audit, configuration, subscriptions and logs; a scripted runtime and a recording engine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from isp_plugins.actors import Actor, ActorType
+from isp_plugins.audit import AuditLog
+from isp_plugins.configuration import ConfigChange, ConfigurationService, SetValue
+from isp_plugins.contracts.calls import Callee, CallMode
+from isp_plugins.contracts.hooks import Subscription
+from isp_plugins.contracts.runtime import DeclaredHook, StartRequest
+from isp_plugins.contracts.vocabulary import SubscriptionType
+from isp_plugins.db.engine import Database
+from isp_plugins.hooks.store import HookStore
+from isp_plugins.keyring import KeyRing
+from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.manager import PluginManager
+from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
+from isp_plugins.runtime.errors import (
+    ConfigureFailedError,
+    ExecutionFailedError,
+    InitializeFailedError,
+    MethodNotCallableError,
+)
+from isp_plugins.settings import Settings
+from isp_plugins.telemetry.logs import PluginLogs
+from isp_plugins.testing import FakeClock
+
+ADA = Actor(ActorType.API_KEY, "7", "ada")
+
+
+@dataclass
+class Script:
+    """How every instance of one plugin behaves; may be changed between two starts."""
+
+    fails: str | None = None
+    """Why it does not start."""
+    health: str = "healthy"
+    configurable: bool = False
+    refuses: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    activates: bool = True
+    methods: Mapping[str, Callable[[Any], Any]] = field(
+        default_factory=lambda: {"on_event": lambda payload: payload}
+    )
+    declares: Sequence[DeclaredHook] = ()
+    connection: Mapping[str, Any] | None = None
+    hold: asyncio.Event | None = None
+    """Starting waits for it."""
+    code: str = "1"
+    """What `code` of an instance says; stands for the text on the disk."""
+
+
+class FakePlugin:
+    """One scripted instance."""
+
+    def __init__(self, runtime: "FakeRuntime", script: Script, request: StartRequest, code: str) -> None:
+        self.runtime = runtime
+        self.script = script
+        self.request = request
+        self.code = code
+        self.config = dict(request.config)
+        self.activated = False
+        self.abandoned_threads = 0
+        self.declared_hooks = tuple(script.declares)
+
+    @property
+    def can_configure(self) -> bool:
+        return self.script.configurable
+
+    def callee(self, method: str) -> Callee:
+        if method not in self.script.methods:
+            raise MethodNotCallableError(
+                method=method, plugin=self.request.plugin_name, reason="there is no such method", choices=""
+            )
+        return Callee(self.script.methods[method], CallMode.INLINE)
+
+    async def activate(self) -> None:
+        if not self.script.activates:
+            raise InitializeFailedError(reason="activate said no")
+        self.activated = True
+
+    async def configure(self, config: Mapping[str, Any]) -> None:
+        if self.script.refuses(config):
+            raise ConfigureFailedError(reason=f"cannot work with {dict(config)}")
+        self.config = dict(config)
+
+    async def test_connection(self) -> Mapping[str, Any] | None:
+        return self.script.connection
+
+    async def info(self) -> Mapping[str, Any]:
+        return {"name": self.request.plugin_name}
+
+    async def health(self, deadline_s: float) -> Mapping[str, Any]:
+        checks = [
+            {
+                "name": "peer",
+                "status": "pass" if self.script.health == "healthy" else "fail",
+                "message": "looked",
+            }
+        ]
+        return {"status": self.script.health, "checks": checks}
+
+    async def execute(self, method: str, parameters: Any, deadline_s: float) -> Any:
+        if method not in self.script.methods:
+            raise ExecutionFailedError(method=method, reason="there is no such method")
+        return self.script.methods[method](parameters)
+
+    async def stop(self) -> str | None:
+        self.runtime.alive.remove(self)
+        return None
+
+
+class FakeRuntime:
+    """Starts scripted plugins, and knows which instances live."""
+
+    def __init__(self) -> None:
+        self.scripts: dict[str, Script] = {}
+        self.alive: list[FakePlugin] = []
+        self.starts: list[StartRequest] = []
+
+    def script(self, name: str) -> Script:
+        return self.scripts.setdefault(name, Script())
+
+    def living(self, name: str) -> list[FakePlugin]:
+        return [plugin for plugin in self.alive if plugin.request.plugin_name == name]
+
+    async def start(self, request: StartRequest) -> FakePlugin:
+        script = self.script(request.plugin_name)
+        self.starts.append(request)
+        if script.hold is not None:
+            await script.hold.wait()
+        await asyncio.sleep(0)
+        if script.fails is not None or script.refuses(request.config):
+            raise InitializeFailedError(reason=script.fails or f"cannot work with {dict(request.config)}")
+        plugin = FakePlugin(self, script, request, script.code)
+        self.alive.append(plugin)
+        return plugin
+
+
+class FakeEngine:
+    """Keeps what it is told; dispatches nothing but remembers the announcements."""
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[int, tuple[Subscription, ...]] = {}
+        self.dispatched: list[tuple[str, dict[str, Any]]] = []
+        self.gated: set[int] = set()
+        self.history: list[str] = []
+
+    def subscribe(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+        self.subscriptions[plugin_id] = tuple(subscriptions)
+        self.history.append(f"subscribe {plugin_id}")
+
+    async def unsubscribe(self, plugin_id: int, *, drain_timeout: float) -> int:
+        self.subscriptions.pop(plugin_id, None)
+        self.history.append(f"unsubscribe {plugin_id}")
+        await asyncio.sleep(0)
+        return 0
+
+    async def drain(self, plugin_id: int, *, timeout: float) -> int:
+        self.history.append(f"drain {plugin_id}")
+        await asyncio.sleep(0)
+        return 0
+
+    @asynccontextmanager
+    async def gate(self, plugin_id: int) -> AsyncIterator[None]:
+        self.gated.add(plugin_id)
+        yield
+        self.gated.discard(plugin_id)
+
+    async def dispatch(
+        self, hook: str, payload: Any, *, context: Any = None, origin: Any = None, internal: bool = False
+    ) -> Any:
+        assert internal
+        self.dispatched.append((hook, payload))
+
+
+class NoHost:
+    """Host calls of plugins that ask for nothing."""
+
+
+class House:
+    """One node's lifecycle on a database; `restart` makes another on the same one, as after a kill."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: KeyRing,
+        clock: FakeClock,
+        settings: Settings,
+        scripts: dict[str, Script] | None = None,
+    ) -> None:
+        self.database = database
+        self.keyring = keyring
+        self.clock = clock
+        self.settings = settings
+        self.audit = AuditLog(database, keyring, node=settings.node, clock=clock)
+        self.configuration = ConfigurationService(database, keyring, clock=clock)
+        self.logs = PluginLogs(
+            database, node=settings.node, clock=clock, queue_size=10_000, flush_interval=60
+        )
+        self.runtime = FakeRuntime()
+        if scripts is not None:
+            self.runtime.scripts = scripts
+        self.engine = FakeEngine()
+        self.directory = PluginDirectory()
+        self.hook_store = HookStore(clock=clock)
+        self.manager = PluginManager(
+            database=database,
+            audit=self.audit,
+            configuration=self.configuration,
+            runtime=self.runtime,
+            engine=self.engine,
+            hook_store=self.hook_store,
+            logs=self.logs,
+            directory=self.directory,
+            clock=clock,
+            settings=settings,
+            host_calls=lambda plugin_id, name: NoHost(),  # type: ignore[arg-type, return-value]  # never asked
+        )
+
+    async def restart(self) -> "House":
+        """A new node on the same database, started; the old one is left as a kill leaves it."""
+        house = House(self.database, self.keyring, self.clock, self.settings, self.runtime.scripts)
+        await house.manager.reconcile()
+        return house
+
+    async def register(self, name: str = "mailer", **fields: Any) -> PluginRecord:
+        return await self.manager.register(draft(name, **fields), ADA)
+
+    async def enabled(self, name: str = "mailer", **fields: Any) -> PluginRecord:
+        plugin = await self.register(name, **fields)
+        return await self.manager.enable(plugin.id, ADA)
+
+    async def configure(self, plugin_id: int, *remove: str, **values: Any) -> Any:
+        change = ConfigChange(set={key: SetValue(value) for key, value in values.items()}, remove=remove)
+        return await self.manager.configure(plugin_id, change, ADA)
+
+    async def trail(self) -> list[tuple[str, str, str]]:
+        """Audit entries as (tag, outcome, actor), oldest first."""
+        from sqlalchemy import select
+
+        from isp_plugins.db.tables import AuditEntry
+
+        async with self.database.reading() as session:
+            rows = await session.execute(
+                select(AuditEntry.tag, AuditEntry.outcome, AuditEntry.actor_name).order_by(AuditEntry.id)
+            )
+            return [tuple(row) for row in rows]
+
+    def announced(self) -> list[str]:
+        return [hook for hook, _ in self.engine.dispatched]
+
+
+def draft(name: str = "mailer", **fields: Any) -> PluginDraft:
+    """A plugin to register."""
+    raw = {
+        "name": name,
+        "version": "1.0.0",
+        "plugin_type": "COMMUNICATION",
+        "module_path": f"plugins.{name.replace('-', '_')}",
+        "entry_point": "Plugin",
+    }
+    return PluginDraft.of(raw | {"exclusive": False} | fields)
+
+
+def needs(*names: str, optional: bool = False, specifier: str = "") -> list[dict[str, Any]]:
+    """Dependencies on plugins."""
+    return [{"kind": "plugin", "name": name, "specifier": specifier, "optional": optional} for name in names]
+
+
+def declared(hook: str = "customer_created", method: str = "on_event", **fields: Any) -> DeclaredHook:
+    """A declaration of the plugin's code."""
+    values: dict[str, Any] = {
+        "type": SubscriptionType.ACTION,
+        "priority": 100,
+        "condition": None,
+        "timeout_ms": None,
+        "failure_policy": "continue",
+        "own_echo": False,
+        "description": "",
+    }
+    return DeclaredHook(hook=hook, method=method, **(values | fields))
