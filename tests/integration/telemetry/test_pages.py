@@ -1,0 +1,151 @@
+"""Pages of logs: newest first, filtered, and read from an index."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, text
+
+from isp_plugins.contracts.vocabulary import LogLevel
+from isp_plugins.db.tables.logs import PluginLog
+from isp_plugins.telemetry import LogFilters, LogPageTooDeepError, PluginLogs
+from isp_plugins.telemetry.query import COUNTED, _count, _ids
+
+LEVELS = tuple(LogLevel)
+
+
+@pytest.fixture
+def logs(database, clock):
+    return PluginLogs(database, node="n1", clock=clock, queue_size=100, flush_interval=1)
+
+
+def row(clock, number, **fields):
+    return {
+        "at": clock.now() + timedelta(seconds=number),
+        "node": "n1",
+        "plugin_id": number % 3,
+        "plugin_name": f"p{number % 3}",
+        "level": LEVELS[number % 5].value,
+        "message": f"message {number}",
+        "hook": f"hook_{number % 2}",
+        "method": None,
+        "request_id": f"r{number // 10}",
+        "duration_ms": None,
+        "traceback": None,
+    } | fields
+
+
+async def fill(database, rows):
+    async with database.transaction() as session:
+        await (await session.connection()).execute(insert(PluginLog), rows)
+
+
+@pytest.fixture
+async def hundred(database, clock):
+    rows = [row(clock, number) for number in range(100)]
+    await fill(database, rows)
+    return rows
+
+
+async def found(logs, **filters):
+    page = await logs.page(LogFilters(**filters), 1, 1000)
+    assert page.total == len(page.items)
+    return [int(it.message.split()[-1]) for it in page.items]
+
+
+async def test_pages_are_newest_first_and_do_not_overlap(logs, hundred):
+    pages = [await logs.page(LogFilters(), number, 30) for number in (1, 2, 3, 4, 5)]
+    seen = [int(it.message.split()[-1]) for page in pages for it in page.items]
+    assert seen == list(reversed(range(100)))
+    assert {(page.total, page.pages) for page in pages} == {(100, 4)}
+
+
+async def test_records_of_one_moment_are_in_the_order_they_were_written(logs, database, clock):
+    await fill(
+        database, [row(clock, number, at=clock.now(), level=LEVELS[number % 5].value) for number in range(20)]
+    )
+    assert await found(logs) == list(reversed(range(20)))
+
+
+FILTERS = {
+    "level": LogLevel.WARNING,
+    "plugin_id": 1,
+    "hook": "hook_1",
+    "request_id": "r4",
+    "q": "MESSAGE 4",
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [names for n in range(len(FILTERS) + 1) for names in itertools.combinations(FILTERS, n)],
+    ids="+".join,
+)
+async def test_filters_narrow_together(logs, hundred, names):
+    rules = {
+        "level": lambda it: LEVELS.index(LogLevel(it["level"])) >= 2,
+        "plugin_id": lambda it: it["plugin_id"] == 1,
+        "hook": lambda it: it["hook"] == "hook_1",
+        "request_id": lambda it: it["request_id"] == "r4",
+        "q": lambda it: "message 4" in it["message"],
+    }
+    expected = [number for number, it in enumerate(hundred) if all(rules[name](it) for name in names)]
+    assert await found(logs, **{name: FILTERS[name] for name in names}) == expected[::-1]
+
+
+async def test_since_is_included_and_until_is_not(logs, hundred):
+    assert await found(logs, since=hundred[10]["at"], until=hundred[13]["at"]) == [12, 11, 10]
+
+
+async def test_a_search_looks_into_tracebacks_and_takes_wildcards_literally(logs, database, clock):
+    texts = [
+        ("100% sure 0", None),
+        ("100 percent 1", None),
+        ("m 2", "in Send_Mail"),
+        ("m 3", "in SendXMail"),
+        ("back\\slash 4", None),
+    ]
+    await fill(
+        database,
+        [row(clock, n, message=message, traceback=trace) for n, (message, trace) in enumerate(texts)],
+    )
+    assert await found(logs, q="100%") == [0]
+    assert await found(logs, q="send_mail") == [2]
+    assert await found(logs, q="BACK\\SLASH") == [4]
+
+
+async def test_a_total_is_counted_to_its_limit_and_pages_end_there(logs, database, clock):
+    moments = [row(clock, number) for number in range(COUNTED + 50)]
+    await fill(database, moments)
+    assert (await logs.page(LogFilters(), 1, 50)).total == COUNTED
+    assert (await logs.page(LogFilters(), COUNTED // 50, 50)).items
+    with pytest.raises(LogPageTooDeepError, match="until"):
+        await logs.page(LogFilters(), COUNTED // 50 + 1, 50)
+
+
+@pytest.mark.parametrize(
+    "statement", [_count, lambda filters: _ids(filters, offset=0, size=50)], ids=["count", "page"]
+)
+@pytest.mark.parametrize(
+    "filters",
+    [
+        LogFilters(),
+        LogFilters(level=LogLevel.ERROR),
+        LogFilters(plugin_id=1),
+        LogFilters(plugin_id=1, level=LogLevel.ERROR),
+        LogFilters(hook="hook_1"),
+        LogFilters(hook="hook_1", plugin_id=1, level=LogLevel.INFO),
+        LogFilters(request_id="r4"),
+    ],
+    ids=str,
+)
+async def test_no_page_scans_or_sorts_the_table(sqlite_database, clock, filters, statement):
+    await fill(sqlite_database, [row(clock, number) for number in range(100)])
+    compiled = str(statement(filters).compile(compile_kwargs={"literal_binds": True}))
+    async with sqlite_database.reading() as session:
+        plan = [it.detail for it in await session.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
+    on_table = [line for line in plan if "plugin_logs" in line]
+    assert on_table
+    assert all(line.startswith("SEARCH plugin_logs USING") for line in on_table), plan
+    if filters.hook:
+        assert all("ix_plugin_logs_hook_level_at" in line for line in on_table), plan
