@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+
 from isp_plugins.api.errors import (
     BodyTooLargeError,
     IntegerTooLargeError,
@@ -12,7 +14,6 @@ from isp_plugins.api.errors import (
     NulCharacterError,
 )
 from isp_plugins.api.json_body import check_depth, check_media_type, parse, read_body
-from starlette.requests import Request
 
 
 def request_of(*parts, headers=()):

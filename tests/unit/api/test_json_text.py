@@ -5,6 +5,7 @@ import math
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from isp_plugins.api.json_text import dump
 
 json_values = st.recursive(

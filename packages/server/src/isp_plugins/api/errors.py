@@ -50,7 +50,7 @@ class ParameterUnknownError(InvalidInputError):
 
 
 class PathUnknownError(NotFoundError):
-    """Nothing is at {path}. {hint}"""
+    """Nothing is at {path}: {hint}."""
 
 
 class ProblemUnknownError(NotFoundError):
@@ -70,7 +70,7 @@ class PreconditionFailedError(PluginSystemError):
 
 
 class KeyLimitedError(ForbiddenError):
-    """This key is limited to named plugins or hooks, and {what} concerns all of them. Use a key without limits."""
+    """This key is limited to named plugins or hooks, and {what} concerns all of them. Name one of them as a filter (plugin_id, hook), or use a key without limits."""
 
 
 class NotReadyError(UnavailableError):

@@ -8,7 +8,8 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import orjson
@@ -27,25 +28,26 @@ def dump(value: Any) -> bytes:
 
 def _plain(value: Any, levels: int) -> Any:
     """The value in terms of JSON's own types."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, str, int, float)):
+        return _scalar(value)
     if levels == 0:
         return "..."
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            spec.name: _plain(getattr(value, spec.name), levels - 1) for spec in dataclasses.fields(value)
-        }
+        value = {spec.name: getattr(value, spec.name) for spec in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {_text(str(key)): _plain(child, levels - 1) for key, child in value.items()}
-    if isinstance(value, (Sequence, Set)) and not isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [_plain(child, levels - 1) for child in value]
     return _text(_described(value))
+
+
+def _scalar(value: Any) -> Any:
+    """A value without parts; what JSON has no number for is null."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool) else int(value)
 
 
 def _text(text: str) -> str:

@@ -1,0 +1,23 @@
+"""Where the API is, and what an id in a path looks like; imported before any route is made."""
+
+from starlette.convertors import Convertor, register_url_convertor
+
+API = "/api/v1"
+"""Prefix of every path but those of health and problems."""
+
+
+class IdConvertor(Convertor[int]):
+    """An id in a path: a whole number that fits every database's integer column; anything else is another path."""
+
+    regex = "0|[1-9][0-9]{0,8}"
+
+    def convert(self, value: str) -> int:
+        """The number."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """The number as it stands in a path."""
+        return str(value)
+
+
+register_url_convertor("id", IdConvertor())
