@@ -172,6 +172,11 @@ class KeyRing:
             key.secret
         )
 
+    @property
+    def is_kept_in_file(self) -> bool:
+        """Whether the ring is a file of the data directory, which `rotate_file` can extend."""
+        return self._path is not None
+
     def rotate_file(self) -> str:
         """Put a fresh key first, in the file and then here, and give its id; `KeysNotInFileError` for keys from the environment."""
         if self._path is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from isp_plugins.access import Role
+from isp_plugins.access import RoleName, recover
 from isp_plugins.actors import LOCAL
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.output import fail
@@ -20,14 +20,19 @@ def create_key(data_dir: Path, body: dict[str, Any]) -> dict[str, Any]:
     expires = body.get("expires_at")
 
     async def work(system: PluginSystem) -> dict[str, Any]:
-        view, token = await system.keys.create(
-            name=body["name"],
-            role=Role(body["role"]) if body["role"] in set(Role) else body["role"],
-            actor=LOCAL,
-            plugins=body.get("plugins"),
-            hooks=body.get("hooks"),
-            expires_at=_moment(expires) if expires else None,
-        )
+        if body["role"] == RoleName.ADMIN and not any(
+            body.get(limit) for limit in ("plugins", "hooks", "expires_at")
+        ):
+            view, token = await recover(system.keys, system.settings.data_dir, name=body["name"])
+        else:
+            view, token = await system.keys.create(
+                name=body["name"],
+                role=body["role"],
+                actor=LOCAL,
+                plugins=body.get("plugins"),
+                hooks=body.get("hooks"),
+                expires_at=_moment(expires) if expires else None,
+            )
         return {"id": view.id, "name": view.name, "role": view.role, "token": token}
 
     return _with_system(data_dir, work)
@@ -37,7 +42,12 @@ def verify_audit(data_dir: Path) -> dict[str, Any]:
     """Check the audit chain."""
 
     async def work(system: PluginSystem) -> dict[str, Any]:
-        return (await system.audit.verify()).to_dict()
+        report = await system.audit.verify()
+        findings = [
+            {"node": found.node, "sequence": found.sequence, "kind": found.kind, "problem": str(found)}
+            for found in report.findings
+        ]
+        return {"intact": report.ok, "checked": report.entries, "findings": findings}
 
     return _with_system(data_dir, work)
 

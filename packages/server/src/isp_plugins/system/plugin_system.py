@@ -18,6 +18,7 @@ from isp_plugins.configuration import ConfigurationService, ciphertext_exists
 from isp_plugins.db.data_directory import DataDirectory
 from isp_plugins.db.engine import Database
 from isp_plugins.db.migrate import migrate
+from isp_plugins.db.urls import sqlite_file
 from isp_plugins.events import MemoryEvents
 from isp_plugins.hooks.engine import DispatchResult, HookEngine
 from isp_plugins.hooks.idempotency import IdempotencyStore
@@ -30,8 +31,8 @@ from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
+from isp_plugins.system.observer import HostObserver
 from isp_plugins.telemetry.logs import PluginLogs
-from isp_plugins.telemetry.observer import LoggingObserver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,9 @@ class PluginSystem:
         Raises a `StartupError` that says what to mend; everything opened before it is closed again.
         """
         async with AsyncExitStack() as stack:
-            system = await _open(settings, clock or SystemClock(), stack)
+            clock = clock or SystemClock()
+            base = await _lay_foundation(settings, clock, stack)
+            system = await _raise_house(settings, clock, base, stack)
             if start_plugins:
                 await system.manager.reconcile()
             yield system
@@ -84,11 +87,19 @@ class PluginSystem:
         return self.engine.dispatch_sync(hook, payload, context=context, **options)
 
     async def rotate_secrets(self, actor: Actor) -> dict[str, Any]:
-        """Encrypt every stored secret with the newest key, made now where the key ring is a file; `{rotated, key_id}`."""
-        self.keyring.rotate_file()
+        """Encrypt every stored secret with the newest key, made now where the key ring is a file; `{rotated, unreadable, key_id}`.
+
+        With keys from `ISP_PLUGINS_SECRET_KEYS` the newest is the variable's first: put a new one in front and restart before.
+        """
+        if self.keyring.is_kept_in_file:
+            self.keyring.rotate_file()
         async with self.database.transaction() as session:
-            rotated = await self.configuration.rotate(session)
-            details = {"rotated": rotated, "key_id": self.keyring.newest_id}
+            rotation = await self.configuration.rotate_all(session)
+            details = {
+                "rotated": rotation.rotated,
+                "unreadable": len(rotation.unreadable),
+                "key_id": self.keyring.newest_id,
+            }
             await self.audit.record(
                 session,
                 AuditTag.SECRETS_ROTATED,
@@ -99,17 +110,33 @@ class PluginSystem:
         return details
 
 
-async def _open(settings: Settings, clock: Clock, stack: AsyncExitStack) -> PluginSystem:
-    """Open the services in the order in which they need each other; the stack closes them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Foundation:
+    """What every specialist stands on, open."""
+
+    data_directory: DataDirectory
+    database: Database
+    keyring: KeyRing
+    audit: AuditLog
+    keys: ApiKeys
+    logs: PluginLogs
+
+
+async def _lay_foundation(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Foundation:
+    """Lock, migrate and open; the stack closes everything in reverse."""
     data_directory = DataDirectory(settings.data_dir)
-    stack.enter_context(data_directory.lock())
-    await migrate(settings.url, backup_folder=settings.data_dir / "backups")
+    stack.enter_context(data_directory.lock(database_file=sqlite_file(settings.url)))
+    await migrate(settings.url, backup_folder=data_directory.backups, clock=clock)
     database = await Database.open(settings.url)
     stack.push_async_callback(database.close)
     keyring = KeyRing.load(settings, ciphertext_exists=await ciphertext_exists(database))
-    audit = AuditLog(database, keyring, node=settings.node, clock=clock)
+    head_file = data_directory.path / "audit.head" if database.dialect == "sqlite" else None
+    audit = AuditLog(database, keyring, node=settings.node, clock=clock, head_file=head_file)
+    await audit.open()
+    stack.push_async_callback(audit.close)
     keys = ApiKeys(database, audit, clock=clock)
     await keys.open()
+    stack.push_async_callback(keys.close)
     logs = PluginLogs(
         database,
         node=settings.node,
@@ -119,46 +146,34 @@ async def _open(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Plug
     )
     await logs.open()
     stack.push_async_callback(logs.close)
-    return await _wire(
-        settings,
-        clock,
-        stack,
-        data_directory=data_directory,
-        database=database,
-        keyring=keyring,
-        audit=audit,
-        keys=keys,
-        logs=logs,
+    return _Foundation(
+        data_directory=data_directory, database=database, keyring=keyring, audit=audit, keys=keys, logs=logs
     )
 
 
-async def _wire(
-    settings: Settings,
-    clock: Clock,
-    stack: AsyncExitStack,
-    *,
-    database: Database,
-    logs: PluginLogs,
-    **opened: Any,
+async def _raise_house(
+    settings: Settings, clock: Clock, base: _Foundation, stack: AsyncExitStack
 ) -> PluginSystem:
-    """Build the specialists and the manager that conducts them."""
+    """Build the specialists, wire them to each other, and put the manager over them."""
     loop = asyncio.get_running_loop()
     threads = DaemonThreads(settings.max_threads)
     events = MemoryEvents(settings.event_queue_size)
-    observer = LoggingObserver(logs)
+    observer = HostObserver(base.logs)
     engine = HookEngine(threads=threads, events=events, observer=observer)
-    storage = PluginStorage(database, clock=clock)
-    configuration = ConfigurationService(database, opened["keyring"], clock=clock)
+    storage = PluginStorage(base.database, clock=clock)
+    configuration = ConfigurationService(base.database, base.keyring, clock=clock)
     hook_store = HookStore(clock=clock)
+    idempotency = IdempotencyStore(base.database, clock=clock, hours=settings.idempotency_hours)
+    await idempotency.open()
     directory = PluginDirectory()
     manager = PluginManager(
-        database=database,
-        audit=opened["audit"],
+        database=base.database,
+        audit=base.audit,
         configuration=configuration,
         runtime=InProcessRuntime(settings.plugin_folders, threads, loop),
         engine=engine,
         hook_store=hook_store,
-        logs=logs,
+        logs=base.logs,
         directory=directory,
         clock=clock,
         settings=settings,
@@ -166,10 +181,12 @@ async def _wire(
             plugin_id, name, storage=storage, dispatcher=engine
         ),
     )
-    await events.open(engine)
+    observer.quarantine = manager.on_abandoned
     stack.push_async_callback(manager.close)
+    await events.open(engine)
+    stack.push_async_callback(events.close)
     return PluginSystem(
-        settings=settings, clock=clock, loop=loop, database=database, logs=logs, engine=engine, events=events, storage=storage,
-        configuration=configuration, hook_store=hook_store, idempotency=IdempotencyStore(database, clock=clock, hours=settings.idempotency_hours),
-        directory=directory, manager=manager, **opened,
+        settings=settings, clock=clock, loop=loop, data_directory=base.data_directory, database=base.database, keyring=base.keyring,
+        audit=base.audit, keys=base.keys, logs=base.logs, configuration=configuration, storage=storage, engine=engine, events=events,
+        hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager,
     )  # fmt: skip
