@@ -33,24 +33,33 @@ ADVISORY_LOCK = 0x697370706C7567
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def migrate(url: str, *, backup_folder: Path, clock: Clock | None = None) -> None:
-    """Create or upgrade the database; a `StartupError` or `DatabaseUnavailableError` leaves it as it was."""
+async def migrate(
+    url: str, *, backup_folder: Path, clock: Clock | None = None, migrations: Path = MIGRATIONS
+) -> None:
+    """Create or upgrade the database; a `StartupError` or `DatabaseUnavailableError` leaves it as it was.
+
+    `migrations` is Alembic's script folder: this version's own, unless a test brings another.
+    """
     file = sqlite_file(url)
     async with _file_lock(file):
         database = await Database.open(url)
         try:
-            await _migrate(database, file, backup_folder, clock or SystemClock())
+            await _migrate(database, file, backup_folder, clock or SystemClock(), migrations)
         finally:
             await database.close()
 
 
-def known_revisions() -> list[str]:
+def known_revisions(migrations: Path = MIGRATIONS) -> list[str]:
     """Every revision of this version, oldest first."""
-    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    return [script.revision for script in ScriptDirectory.from_config(_config(migrations)).walk_revisions()][
+        ::-1
+    ]
 
 
-async def _migrate(database: Database, file: Path | None, backup_folder: Path, clock: Clock) -> None:
-    known = known_revisions()
+async def _migrate(
+    database: Database, file: Path | None, backup_folder: Path, clock: Clock, migrations: Path
+) -> None:
+    known = known_revisions(migrations)
     async with database.transaction() as session:
         connection = await session.connection()
         if file is None:
@@ -63,7 +72,7 @@ async def _migrate(database: Database, file: Path | None, backup_folder: Path, c
         try:
             if step is Step.UPGRADE and file is not None:
                 backup = await asyncio.to_thread(_back_up, file, backup_folder, found.revision, clock)
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, _config(migrations))
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise MigrationFailedError(
                 found=found.revision or "(none)",
@@ -89,16 +98,15 @@ def read_schema(connection: Connection) -> Found:
     )
 
 
-def _upgrade(connection: Connection) -> None:
-    config = _config()
+def _upgrade(connection: Connection, config: Config) -> None:
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def _config() -> Config:
+def _config(migrations: Path) -> Config:
     config = Config()
     # The interpolation of Config treats a percent sign in a path as its own.
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 

@@ -1,0 +1,210 @@
+"""Migrations on real databases: created, upgraded, refused, killed."""
+
+import asyncio
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, select, text
+
+from isp_plugins.db.engine import Database
+from isp_plugins.db.errors import DatabaseForeignError, DatabaseNewerError, MigrationFailedError
+from isp_plugins.db.migrate import MIGRATIONS, known_revisions, migrate, read_schema
+from isp_plugins.db.schema_state import Found
+from isp_plugins.db.tables import Base, SystemMetadata
+from isp_plugins.testing import FakeClock
+
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+revision = "test2"
+down_revision = "{previous}"
+def upgrade():
+    op.create_table("second", sa.Column("id", sa.Integer(), primary_key=True))
+    {then}
+"""
+# Runs the migration and kills itself, as nothing can prevent, once the given statement is reached.
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from isp_plugins.db.migrate import migrate
+url, backups, fatal = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+@event.listens_for(Engine, "after_cursor_execute")
+def die(connection, cursor, statement, *rest):
+    if fatal in statement:
+        os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(migrate(url, backup_folder=backups))
+"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without any tables."""
+    url: str = (
+        f"sqlite:///{tmp_path}/empty.db"
+        if request.param == "sqlite"
+        else request.getfixturevalue("empty_postgres_url")
+    )
+    return url
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Path:
+    """The migrations of the next version."""
+    return with_second(tmp_path / "newer", "pass")
+
+
+def with_second(folder: Path, then: str) -> Path:
+    shutil.copytree(MIGRATIONS, folder)
+    (folder / "versions" / "second.py").write_text(SECOND.format(previous=known_revisions()[-1], then=then))
+    return folder
+
+
+async def schema_of(url: str) -> Found:
+    database = await Database.open(url)
+    async with database.reading() as session:
+        found = await (await session.connection()).run_sync(read_schema)
+    await database.close()
+    return found
+
+
+async def execute(url: str, *statements: str) -> None:
+    database = await Database.open(url)
+    async with database.transaction() as session:
+        for statement in statements:
+            await session.execute(text(statement))
+    await database.close()
+
+
+async def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return list(compare_metadata(context, Base.metadata))
+
+    async with database.reading() as session:
+        assert await (await session.connection()).run_sync(differences) == []
+
+
+async def test_an_empty_database_is_created(empty_url: str, tmp_path: Path) -> None:
+    await migrate(empty_url, backup_folder=tmp_path / "backups")
+    found = await schema_of(empty_url)
+    assert found.tables == {*Base.metadata.tables, "alembic_version"}
+    assert (found.application, found.revision) == ("isp-plugins", known_revisions()[-1])
+    assert not (tmp_path / "backups").exists()
+
+
+async def test_a_current_database_is_left_alone(empty_url: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        await migrate(empty_url, backup_folder=tmp_path / "backups")
+    assert not (tmp_path / "backups").exists()
+
+
+async def test_servers_that_start_together_migrate_once(empty_url: str, tmp_path: Path) -> None:
+    await asyncio.gather(*(migrate(empty_url, backup_folder=tmp_path) for _ in range(3)))
+    assert (await schema_of(empty_url)).revision == known_revisions()[-1]
+
+
+async def test_an_older_database_is_upgraded_with_its_content(
+    database_url: str, tmp_path: Path, newer: Path
+) -> None:
+    await execute(database_url, "INSERT INTO system_metadata (name, value) VALUES ('kept', '1')")
+    await migrate(database_url, backup_folder=tmp_path / "backups", migrations=newer)
+    found = await schema_of(database_url)
+    assert found.revision == "test2"
+    assert "second" in found.tables
+    assert await value_of(database_url, "kept") == "1"
+
+
+async def value_of(url: str, name: str) -> str | None:
+    database = await Database.open(url)
+    async with database.reading() as session:
+        value: str | None = await session.scalar(
+            select(SystemMetadata.value).where(SystemMetadata.name == name)
+        )
+    await database.close()
+    return value
+
+
+async def test_an_older_file_is_backed_up_first(
+    sqlite_url: str, tmp_path: Path, newer: Path, clock: FakeClock
+) -> None:
+    await execute(sqlite_url, "INSERT INTO system_metadata (name, value) VALUES ('kept', '1')")
+    await migrate(sqlite_url, backup_folder=tmp_path / "backups", migrations=newer, clock=clock)
+    (backup,) = (tmp_path / "backups").iterdir()
+    assert backup.name == f"database-schema-{known_revisions()[-1]}-20300101T000000Z.db"
+    assert backup.stat().st_mode & 0o777 == 0o600
+    copy = sqlite3.connect(backup)
+    assert copy.execute("SELECT value FROM system_metadata WHERE name = 'kept'").fetchone() == ("1",)
+    copy.close()
+
+
+async def test_a_failing_migration_changes_nothing(database_url: str, tmp_path: Path) -> None:
+    before = await schema_of(database_url)
+    broken = with_second(tmp_path / "broken", "op.execute('nonsense')")
+    with pytest.raises(
+        MigrationFailedError, match=r"from schema \w+ to test2: .*nonsense.*Nothing was changed"
+    ):
+        await migrate(database_url, backup_folder=tmp_path / "backups", migrations=broken)
+    assert await schema_of(database_url) == before
+
+
+async def test_a_newer_database_is_refused_untouched(database_url: str, tmp_path: Path, newer: Path) -> None:
+    await migrate(database_url, backup_folder=tmp_path / "backups", migrations=newer)
+    await execute(database_url, "UPDATE system_metadata SET value = 'test2' WHERE name = 'compatible_from'")
+    before = await schema_of(database_url)
+    with pytest.raises(DatabaseNewerError, match="schema test2, made by a newer version"):
+        await migrate(database_url, backup_folder=tmp_path / "backups")
+    assert await schema_of(database_url) == before
+
+
+async def test_a_newer_database_that_says_it_fits_is_used(
+    database_url: str, tmp_path: Path, newer: Path
+) -> None:
+    await migrate(database_url, backup_folder=tmp_path / "backups", migrations=newer)
+    await migrate(database_url, backup_folder=tmp_path / "backups")
+    assert (await schema_of(database_url)).revision == "test2"
+
+
+@pytest.mark.parametrize("name", ["customers", "alembic_version", "system_metadata"])
+async def test_a_foreign_database_is_refused_untouched(empty_url: str, tmp_path: Path, name: str) -> None:
+    await execute(empty_url, f"CREATE TABLE {name} (x INTEGER)")
+    with pytest.raises(DatabaseForeignError, match=name):
+        await migrate(empty_url, backup_folder=tmp_path)
+    assert (await schema_of(empty_url)).tables == {name}
+
+
+async def test_another_products_marker_is_foreign(database_url: str, tmp_path: Path) -> None:
+    await execute(database_url, "UPDATE system_metadata SET value = 'other' WHERE name = 'application'")
+    with pytest.raises(DatabaseForeignError):
+        await migrate(database_url, backup_folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fatal",
+    [
+        "CREATE TABLE system_metadata",
+        "CREATE TABLE plugin_hooks",
+        "INSERT INTO roles",
+        "INSERT INTO alembic_version",
+    ],
+)
+async def test_a_killed_migration_is_finished_by_the_next_start(
+    empty_url: str, tmp_path: Path, fatal: str
+) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED, empty_url, tmp_path, fatal], check=False, timeout=60
+    )
+    assert process.returncode == -signal.SIGKILL
+    assert (await schema_of(empty_url)).tables == set()
+    await migrate(empty_url, backup_folder=tmp_path)
+    assert (await schema_of(empty_url)).revision == known_revisions()[-1]
