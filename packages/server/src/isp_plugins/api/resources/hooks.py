@@ -1,6 +1,7 @@
 """`/hooks`: every hook that the host knows or that somebody subscribes to, its contract, and its chain as it would run."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -11,7 +12,7 @@ from isp_plugins.api.deps import Caller, JsonBytes, System
 from isp_plugins.api.gate import needs, resource
 from isp_plugins.api.json_text import dump
 from isp_plugins.api.schemas.base import PageOf
-from isp_plugins.api.schemas.hooks import HookDetailOut, HookOut, HookQuery
+from isp_plugins.api.schemas.hooks import CountersOut, HookDetailOut, HookOut, HookQuery
 from isp_plugins.contracts.hooks import HookSpec
 from isp_plugins.db.paging import page_of
 from isp_plugins.hooks.catalogue import CATALOGUE, spec_of
@@ -49,7 +50,7 @@ async def list_hooks(system: System, caller: Caller, query: Annotated[HookQuery,
 async def get_hook(system: System, hook_name: HookNamePath) -> Response:
     """Show a hook's contract, its payload's schema, a sample, and the chain as it would run, with conditions, deadlines and counters."""
     spec = spec_of(hook_name)
-    chain = system.engine.describe(hook_name)
+    chain = [_link(system, entry) for entry in system.engine.describe(hook_name)]
     return JsonBytes(dump(_in_short(spec, len(chain)) | _in_full(spec, chain)))
 
 
@@ -86,7 +87,7 @@ def _in_short(spec: HookSpec, subscriptions: int) -> dict[str, Any]:
     }
 
 
-def _in_full(spec: HookSpec, chain: Iterable[ChainEntry]) -> dict[str, Any]:
+def _in_full(spec: HookSpec, chain: list[dict[str, Any]]) -> dict[str, Any]:
     """What a hook's own page adds."""
     return {
         "schema": dict(spec.schema),
@@ -97,5 +98,16 @@ def _in_full(spec: HookSpec, chain: Iterable[ChainEntry]) -> dict[str, Any]:
         "tmf": spec.tmf,
         "uisp": spec.uisp,
         "whmcs": spec.whmcs,
-        "chain": [entry.to_dict() for entry in chain],
+        "chain": chain,
     }
+
+
+def _link(system: PluginSystem, entry: ChainEntry) -> dict[str, Any]:
+    """One subscription of the chain, its counters apart; what its plugin said in an error is masked."""
+    shown = entry.to_dict()
+    counters = {name: shown.pop(name) for name in CountersOut.model_fields}
+    if counters["last_error"] is not None:
+        counters["last_error"] = system.logs.masked(entry.plugin_id, counters["last_error"])
+    if counters["last_run"] is not None:
+        counters["last_run"] = datetime.fromtimestamp(counters["last_run"], UTC)
+    return shown | {"runs": entry.skip_reason is None, "counters": counters}

@@ -72,7 +72,7 @@ class PageOf(Output, Generic[T]):
 class Mistake(Output):
     """One thing that is wrong with a request."""
 
-    path: str = Field(description="Where it is, like `hooks[0].priority` or `query.page`.")
+    path: str = Field(description="Where it is, like `hooks.0.priority` or `query.page`.")
     message: str
     expected: JsonValue = None
     got: JsonValue = None

@@ -4,8 +4,18 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from isp_plugins.api.schemas.base import Input, JsonObject, JsonValue, Name200, Output, PageQuery, Switch
+from isp_plugins.api.schemas.base import (
+    Input,
+    JsonObject,
+    JsonValue,
+    Name200,
+    Output,
+    PageQuery,
+    Switch,
+    datetime,
+)
 from isp_plugins.contracts.vocabulary import (
+    BindingStatus,
     DispatchStatus,
     FailurePolicy,
     HookKind,
@@ -33,18 +43,23 @@ class HookOut(Output):
 
 
 class CountersOut(Output):
-    """What happened to one subscription since this node started."""
-
-    model_config = ConfigDict(from_attributes=True, extra="allow")
+    """What happened to one subscription since this node started; durations in milliseconds, of the calls that were timed."""
 
     calls: int
     errors: int
+    rejects: int
+    timeouts: int
+    queued: int
+    skips: dict[str, int] = Field(description="How often it was skipped, by reason.")
+    last_error: str | None
+    last_run: datetime | None
+    sampled: int = Field(description="How many calls were timed.")
+    mean_ms: float | None
+    max_ms: float | None
 
 
 class ChainEntryOut(Output):
     """One subscription at its place in the chain."""
-
-    model_config = ConfigDict(from_attributes=True, extra="allow")
 
     subscription_id: int
     plugin_id: int
@@ -55,8 +70,14 @@ class ChainEntryOut(Output):
     condition: str | None
     timeout_ms: int | None
     failure_policy: FailurePolicy
+    is_active: bool
+    own_echo: bool
+    binding: BindingStatus
+    mode: str | None = Field(
+        description="How it is called: inline, thread or async; null while its plugin does not run."
+    )
     runs: bool
-    skip_reason: SkipReason | None
+    skip_reason: SkipReason | None = Field(description="Why it would not run now, whatever the payload.")
     counters: CountersOut
 
 
