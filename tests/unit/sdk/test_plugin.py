@@ -1,6 +1,8 @@
 """The base class: its defaults, and what a host hands over."""
 
 import logging
+import sys
+import types
 from typing import Any
 
 import pytest
@@ -31,6 +33,14 @@ def test_defaults_of_a_plugin_that_defines_nothing() -> None:
         "status": "active",
         "description": "Sends text messages.",
     }
+
+
+def test_version_is_that_of_the_package_around_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = types.ModuleType("mailer")
+    package.__version__ = "2.1.0"  # type: ignore[attr-defined]  # set as a package does
+    monkeypatch.setitem(sys.modules, "mailer", package)
+    plugin_class = type("Mailer", (PluginInterface,), {"__module__": "mailer.plugin"})
+    assert plugin_class(1, {}).get_info()["version"] == "2.1.0"
 
 
 def test_default_health_check_says_that_it_is_the_default() -> None:

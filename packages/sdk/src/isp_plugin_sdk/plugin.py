@@ -60,11 +60,10 @@ class PluginInterface:
         return True
 
     def get_info(self) -> Mapping[str, Any] | Awaitable[Mapping[str, Any]]:
-        """Name, version, status and description; by default of the class, its module's `__version__` and its docstring."""
-        module = sys.modules.get(type(self).__module__)
+        """Name, version, status and description; by default of the class, the `__version__` of its module or package, and its docstring."""
         return {
             "name": type(self).__name__,
-            "version": str(getattr(module, "__version__", "unknown")),
+            "version": _version_of(type(self).__module__),
             "status": "active",
             "description": _own_docstring(type(self)),
         }
@@ -95,6 +94,16 @@ def building(context: PluginContext, logger: logging.Logger) -> Iterator[None]:
 def _standalone(cls: type) -> tuple[PluginContext, logging.Logger]:
     """Context and logger of a plugin that somebody constructs without a host."""
     return PluginContext(cls.__name__), logging.getLogger(f"isp_plugin.{cls.__name__}")
+
+
+def _version_of(module: str) -> str:
+    """The `__version__` of a module, or of the nearest package around it."""
+    while module:
+        version = getattr(sys.modules.get(module), "__version__", None)
+        if version is not None:
+            return str(version)
+        module = module.rpartition(".")[0]
+    return "unknown"
 
 
 def _own_docstring(cls: type) -> str:
