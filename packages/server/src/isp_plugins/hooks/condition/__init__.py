@@ -12,6 +12,7 @@ ordinary case; `exact` evaluates it with CEL's rules for failures, when the ordi
 import ast
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from isp_plugins.hooks.condition.exact import Frame, evaluator
@@ -104,8 +105,9 @@ class Condition:
         return cast("Callable[[Any, Any], bool]", made)
 
 
+@lru_cache(maxsize=1024)
 def compile_condition(source: str) -> Condition:
-    """Compile a condition; `ConditionInvalidError` with the position of what is wrong."""
+    """Compile a condition, once however often it is asked for; `ConditionInvalidError` with the position of what is wrong."""
     try:
         return Condition(source, _parse_condition(source))
     except Problem as problem:
