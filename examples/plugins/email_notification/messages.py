@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime, localtime, make_msgid
 
 from .settings import Settings
 
 MAX_SUBJECT = 200
+_POLICY = SMTP.clone(cte_type="7bit")  # reaches servers that do not speak 8BITMIME, too
 
 
 def build(
     settings: Settings, recipients: Sequence[str], *, subject: str, text: str, html: str = ""
 ) -> EmailMessage:
     """A message with its own Message-ID; plain text, and HTML beside it where there is some."""
-    message = EmailMessage()
+    message = EmailMessage(_POLICY)
     message["From"] = Address(one_line(settings.from_name), addr_spec=settings.from_address)
     message["To"] = ", ".join(recipients)
     if settings.reply_to:

@@ -6,7 +6,7 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -33,7 +33,7 @@ class Server:
     port: int
     security: Security
     username: str | None
-    password: str | None
+    password: str | None = field(repr=False)
     ca_file: str | None
     timeout: float
     """Limit of one whole mail, in seconds."""

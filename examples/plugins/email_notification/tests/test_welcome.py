@@ -156,6 +156,13 @@ def test_operators_templates_replace_the_plugins_own(
     assert server.text() == "Fibre Co\n"
 
 
+def test_text_beyond_ascii_is_sent_in_seven_bits(start: Start, config: dict[str, Any], server: Any) -> None:
+    welcome(start(config | {"company": "Fibra São João"}), name="Zoë")
+    assert server.envelopes[0].content.isascii()
+    assert "Hello Zoë," in server.text()
+    assert server.message["Subject"] == "Welcome to Fibra São João"
+
+
 def test_mail_goes_over_tls_from_the_first_byte(
     start: Start, config: dict[str, Any], serve: Any, tls: ssl.SSLContext
 ) -> None:

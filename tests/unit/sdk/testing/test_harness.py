@@ -17,6 +17,7 @@ from isp_plugin_sdk.testing import (
     FakeHost,
     HealthReportError,
     InitializeError,
+    LoopBlockedError,
     MethodError,
     NotStartedError,
     PayloadMutatedError,
@@ -27,6 +28,8 @@ from isp_plugin_sdk.testing import (
 
 class Sample(PluginInterface):
     """A plugin that does a bit of everything."""
+
+    released = threading.Event()
 
     def initialize(self) -> bool:
         self.logger.info("hello from %s", self.context.plugin_name)
@@ -72,6 +75,9 @@ class Sample(PluginInterface):
     @action("stock_low", timeout_ms=50)
     async def hang(self, payload: Any) -> None:
         await asyncio.Event().wait()
+
+    async def block(self, released: Any) -> None:
+        Sample.released.wait()
 
     def mutate(self, payload: dict[str, Any]) -> None:
         payload["tags"][0] = "changed"
@@ -154,6 +160,19 @@ def test_reject_without_a_veto_is_an_error_like_any_other() -> None:
 def test_call_that_hangs_fails_the_test_within_its_own_timeout() -> None:
     with PluginHarness(Sample) as harness, pytest.raises(DeadlineExceededError, match=r"hang had 0\.05 s"):
         harness.dispatch("stock_low", {})
+
+
+def test_coroutine_method_that_blocks_the_loop_is_found_out() -> None:
+    harness = PluginHarness(Sample, deadline_s=0.2)
+    harness.start()
+    try:
+        with pytest.raises(DeadlineExceededError):
+            harness.action("block", {})
+        with pytest.raises(LoopBlockedError, match="await instead of blocking"):
+            harness._runner.close()
+    finally:
+        Sample.released.set()
+        harness.stop()
 
 
 def test_error_of_a_method_reaches_the_test_as_it_is() -> None:

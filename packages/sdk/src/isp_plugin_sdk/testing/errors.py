@@ -47,5 +47,9 @@ class HealthReportError(HarnessError):
     """`health_check` returned a malformed report: {problem}."""
 
 
+class LoopBlockedError(HarnessError):
+    """An `async def` method of the plugin blocks the host's event loop, on which everything else waits: await instead of blocking, or make the method a plain `def`."""
+
+
 class DeadlineExceededError(HarnessError, TimeoutError):
     """{method} had {seconds:.3g} s and did not end; a host goes on without it, and counts its thread as abandoned."""

@@ -115,8 +115,7 @@ class PluginHarness:
             if self._plugin is not None:
                 with contextlib.suppress(Exception):  # the failure that led here is the one to tell
                     self._run("cleanup")
-            self._runner.close()
-            self._plugin = self._runner = None
+            self._end()
             raise
 
     def stop(self) -> None:
@@ -126,8 +125,13 @@ class PluginHarness:
         try:
             self._run("cleanup")
         finally:
-            self._runner.close()
-            self._plugin = self._runner = None
+            self._end()
+
+    def _end(self) -> None:
+        """Forget the instance and end the loop."""
+        runner, self._plugin, self._runner = self._runner, None, None
+        if runner is not None:
+            runner.close()
 
     @property
     def plugin(self) -> PluginInterface:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isp_plugin_sdk.context import current_call
-from isp_plugin_sdk.testing.errors import DeadlineExceededError
+from isp_plugin_sdk.testing.errors import DeadlineExceededError, LoopBlockedError
 
+_CLOSE_S = 2.0
+"""How long the loop may take to end, in seconds."""
 _numbers = itertools.count(1)
 
 
@@ -59,8 +61,11 @@ class Runner:
             raise DeadlineExceededError(method=function.__name__, seconds=seconds) from None
 
     def close(self) -> None:
-        """Cancel what still runs on the loop, and end it."""
-        asyncio.run_coroutine_threadsafe(_cancel_others(), self.loop).result()
+        """Cancel what still runs on the loop, and end it; `LoopBlockedError` where the plugin holds the loop."""
+        try:
+            asyncio.run_coroutine_threadsafe(_cancel_others(), self.loop).result(_CLOSE_S)
+        except TimeoutError:
+            raise LoopBlockedError from None
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
