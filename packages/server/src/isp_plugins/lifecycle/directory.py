@@ -248,7 +248,7 @@ class PluginDirectory:
         key = (tuple(sorted(filters.items())), sort)
         ids = self._lists.get(key)
         if ids is None:
-            ids = self._sorted(filters, sort or "id")
+            ids = self._sorted(filters, "id" if sort is None else sort)
             while len(self._lists) >= LISTS_KEPT:
                 self._lists.pop(next(iter(self._lists)))
             self._lists[key] = ids

@@ -105,6 +105,7 @@ class PluginManager:
         async def work() -> PluginRecord:
             async with self._stage.locks.of(plugin_id):
                 await updating.update(self._stage, self._directory.get(plugin_id), changes, actor)
+                self._stage.recovery.hurry([plugin_id])  # what was mended is tried at once
                 return self._directory.get(plugin_id)
 
         return await self._whole(work())
@@ -199,6 +200,7 @@ class PluginManager:
             async with self._stage.locks.of(plugin_id):
                 record = self._directory.get(plugin_id)
                 candidate = await configuring.configure(self._stage, record, change, actor)
+                self._stage.recovery.hurry([plugin_id])  # what was mended is tried at once
                 if candidate.changed_keys:
                     extra = {"changed_keys": list(candidate.changed_keys)}
                     self._stage.announcer.announce(Announcement.CONFIGURED, record, actor, extra)

@@ -73,14 +73,24 @@ def _is_down(record: PluginRecord) -> bool:
 async def _write_disabled(stage: Stage, records: Sequence[PluginRecord], actor: Actor) -> None:
     now = stage.clock.now()
     after = [record.asked(Desired.DISABLED, now).moved(State.DISABLED, now) for record in records]
-    await stage.ledger.commit(
-        *after, entries=[Entry(AuditTag.PLUGIN_DISABLED, actor, record) for record in after]
-    )
-    stage.ledger.show(
-        *(record.moved(State.DISABLING, now) for record in after if record.id in stage.instances)
-    )
+    _show_going(stage, records)  # before anything is awaited, so that nobody comes up who needs them
+    try:
+        await stage.ledger.commit(
+            *after, entries=[Entry(AuditTag.PLUGIN_DISABLED, actor, record) for record in after]
+        )
+    except BaseException:
+        stage.ledger.show(*records)
+        raise
+    _show_going(stage, after)
     for record in records:
         stage.recovery.forget(record.id)
+
+
+def _show_going(stage: Stage, records: Sequence[PluginRecord]) -> None:
+    now = stage.clock.now()
+    stage.ledger.show(
+        *(record.moved(State.DISABLING, now) for record in records if record.id in stage.instances)
+    )
 
 
 async def _down(stage: Stage, record: PluginRecord) -> None:
@@ -94,9 +104,7 @@ async def delete(stage: Stage, plugin_id: int, actor: Actor, *, cascade: bool) -
     """Take the plugin down and drop everything of it but logs and audit; with `cascade` disable those that need it."""
     async with _with_dependants(stage, plugin_id, cascade=cascade) as records:
         *needing, record = records
-        stage.ledger.show(
-            *(one.moved(State.DISABLING, stage.clock.now()) for one in records if one.id in stage.instances)
-        )
+        _show_going(stage, records)
         taken = [one for one in records if one.id in stage.instances]
         for one in taken:
             await take_down(stage, one.id)
