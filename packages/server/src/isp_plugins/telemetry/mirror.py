@@ -11,12 +11,13 @@ from isp_plugins.telemetry.buffer import Row
 from isp_plugins.telemetry.records import NUMBERS
 
 MOST = 100
+SERIOUS = frozenset(level.value for level in LogLevel if NUMBERS[level] >= logging.WARNING)
 log = logging.getLogger("isp_plugins.plugin")
 
 
 def mirror(rows: Sequence[Row]) -> None:
     """Hand the serious ones among stored rows to the server's log."""
-    serious = [row for row in rows if NUMBERS[LogLevel(row["level"])] >= logging.WARNING]
+    serious = [row for row in rows if row["level"] in SERIOUS]
     for row in serious[:MOST]:
         number = NUMBERS[LogLevel(row["level"])]
         if log.isEnabledFor(number):

@@ -23,7 +23,7 @@ from isp_plugins.telemetry.records import LogFilters, LogView, levels_from
 
 COUNTED = 10_000
 """How far totals and pages go."""
-SEARCHED = 100_000
+SEARCHED = 50_000
 """How many rows per level are searched for a text."""
 ESCAPE = "\\"
 
@@ -35,9 +35,12 @@ async def read_page(database: Database, filters: LogFilters, *, page: int, size:
     """One page, newest first; `LogPageTooDeepError` beyond the newest `COUNTED`."""
     if (page - 1) * size >= COUNTED:
         raise LogPageTooDeepError(page=page, size=size, limit=COUNTED)
+    offset = (page - 1) * size
     async with database.reading() as session:
-        total = await session.scalar(_count(filters)) or 0
-        ids = (await session.scalars(_ids(filters, offset=(page - 1) * size, size=size))).all()
+        ids = (await session.scalars(_ids(filters, offset=offset, size=size))).all()
+        # A page that is not full is the last one, and tells the total itself.
+        known = offset + len(ids) if len(ids) < size and (ids or page == 1) else None
+        total = known if known is not None else await session.scalar(_count(filters)) or 0
         return Page(await _views(session, ids), min(total, COUNTED), page, size)
 
 
