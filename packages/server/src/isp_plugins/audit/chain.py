@@ -24,6 +24,7 @@ MAX_VALUE_CHARS = 4096
 MAX_INTEGER = 2**63
 """A larger one is recorded as hexadecimal text."""
 MAX_NAME, MAX_WORD = 200, 32
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 

@@ -1,10 +1,11 @@
 """The head file: a copy of a chain's head outside the database, so that a tail cut off together with its head row shows.
 
-1. It is written after the commit, off the caller's path, one write at a time, the newest head only: it may lag, it never leads.
+1. It is written after the commit, off the caller's path, at most once a second, the newest head only: it may lag, it never leads.
 2. Only the chain's own node writes it, and only after `AuditLog.open` has compared it with the database.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -13,6 +14,8 @@ from isp_plugins.audit.verification import SealedHead, as_json, from_json
 from isp_plugins.durable_file import write_private
 
 logger = logging.getLogger(__name__)
+PAUSE_S = 1.0
+"""Between two writes: each waits for the disk, as the commits do that it would hold up."""
 
 
 class HeadFileUnreadableError(Exception):
@@ -26,6 +29,7 @@ class HeadFile:
         self.path = path
         self._newest: SealedHead | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
 
     def read(self) -> SealedHead | None:
         """What the file says; None if there is none, `HeadFileUnreadableError` if it says nothing sensible."""
@@ -45,8 +49,10 @@ class HeadFile:
 
     async def flush(self) -> None:
         """Wait until the newest head is in the file."""
+        self._hurry.set()
         while self._writing is not None and not self._writing.done():
             await asyncio.wait([self._writing])
+        self._hurry.clear()
 
     async def _write(self) -> None:
         written = None
@@ -59,3 +65,5 @@ class HeadFile:
                 )
                 return
             written = newest
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), PAUSE_S)

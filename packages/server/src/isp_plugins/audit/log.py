@@ -147,7 +147,7 @@ class AuditLog:
         count = 0
         async with self._database.reading() as session:
             async for node, sequence, entry, mac in rows.entries(session):
-                verifier = verifiers.setdefault(node, self._verifier(node, file))
+                verifier = verifiers.get(node) or verifiers.setdefault(node, self._verifier(node, file))
                 count += 1
                 if entry is None:
                     verifier.feed_unreadable(sequence)

@@ -4,7 +4,7 @@ SQLite lets any column hold anything: every column is read as bytes and decoded 
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +28,8 @@ TEXTS = (
 )
 OPTIONAL_TEXTS = ("source", "request_id")
 COLUMNS = (*INTEGERS, *TEXTS, *OPTIONAL_TEXTS, "at", "details", "mac")
-BATCH = 1000
+BATCH = 200
+"""Entries read at once: verifying them holds the loop up for some 10 ms."""
 
 
 async def entries(session: AsyncSession) -> AsyncIterator[tuple[str, int | None, Entry | None, bytes]]:
@@ -40,8 +41,9 @@ async def entries(session: AsyncSession) -> AsyncIterator[tuple[str, int | None,
     # Only our own column names are put into the text.
     statement = text(f"SELECT {shown} FROM audit_entries AS e ORDER BY e.node, e.sequence, e.id")  # noqa: S608  no value from outside
     result = await session.stream(statement, execution_options={"yield_per": BATCH})
-    async for row in result.mappings():
-        yield _read(dict(row))
+    async for batch in result.mappings().partitions(BATCH):
+        for row in batch:
+            yield _read(row)
 
 
 async def heads(session: AsyncSession) -> dict[str, SealedHead | None]:
@@ -65,7 +67,7 @@ def _on_postgresql(name: str) -> str:
     return f"CAST({name} AS TEXT) AS {name}" if name == "details" else name
 
 
-def _read(row: dict[str, Any]) -> tuple[str, int | None, Entry | None, bytes]:
+def _read(row: Mapping[Any, Any]) -> tuple[str, int | None, Entry | None, bytes]:
     node = _shown(row["node"])
     try:
         sequence = _integer(row["sequence"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,11 +13,23 @@ from isp_plugins.actors import SYSTEM, Actor
 from isp_plugins.audit.chain import FIRST_MAC, MAX_NAME, MAX_WORD, Entry, Head, clean_text, same
 from isp_plugins.audit.tags import AuditOutcome, AuditTag
 from isp_plugins.audit.verification import SealedHead, sealed
-from isp_plugins.db.tables import AuditEntry, AuditHead
+from isp_plugins.db.tables import AuditEntry, AuditHead, Base
 from isp_plugins.keyring import KeyRing
 
 PURPOSE = "audit"
 """What the chain's keys are derived for."""
+# Built once: building a statement of this size costs more than running it.
+_ENTRIES, _HEAD_TABLE = (Base.metadata.tables[each.__tablename__] for each in (AuditEntry, AuditHead))
+_HEADS = _HEAD_TABLE.c
+INSERT = insert(_ENTRIES)
+MOVE = update(_HEAD_TABLE).where(_HEADS.node == bindparam("at_node"))
+HEAD = (
+    select(_HEADS.count, _HEADS.mac, _HEADS.key_id, _HEADS.seal)
+    .where(_HEADS.node == bindparam("at_node"))
+    .with_for_update()
+)
+NEXT_ON_SQLITE = select(func.coalesce(func.max(AuditEntry.id), 0) + 1)
+NEXT_ON_POSTGRESQL = select(func.nextval(func.pg_get_serial_sequence("audit_entries", "id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +115,13 @@ class ChainWriter:
         mac = entry.mac(key, before.mac)
         after = sealed(Head(entry.node, entry.sequence, mac, key_id), key)
         values = {name: getattr(entry, name) for name in Entry.__slots__}
-        await session.execute(insert(AuditEntry).values(**values, mac=mac))
-        await session.execute(update(AuditHead).where(AuditHead.node == self._node).values(**_columns(after)))
+        await session.execute(INSERT, {**values, "mac": mac})
+        await session.execute(MOVE, {"at_node": self._node, **_columns(after)})
         return after
 
     async def _locked_head(self, session: AsyncSession) -> SealedHead:
         """The chain's head, locked until the commit; the first entry makes it."""
-        wanted = (
-            select(AuditHead.count, AuditHead.mac, AuditHead.key_id, AuditHead.seal)
-            .where(AuditHead.node == self._node)
-            .with_for_update()
-        )
-        row = (await session.execute(wanted)).one_or_none()
+        row = (await session.execute(HEAD, {"at_node": self._node})).one_or_none()
         if row is None:
             dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
             key_id, key = self._keys.newest()
@@ -122,7 +129,7 @@ class ChainWriter:
             await session.execute(
                 dialect.insert(AuditHead).values(node=self._node, **_columns(first)).on_conflict_do_nothing()
             )
-            row = (await session.execute(wanted)).one()
+            row = (await session.execute(HEAD, {"at_node": self._node})).one()
         count, mac, key_id, seal = row
         return SealedHead(Head(self._node, count, mac, key_id), seal)
 
@@ -142,11 +149,8 @@ def _columns(head: SealedHead) -> dict[str, Any]:
 
 async def _next_id(session: AsyncSession) -> int:
     """The id of the next entry, taken beforehand because the mac covers it."""
-    if session.get_bind().dialect.name == "postgresql":
-        number = select(func.nextval(func.pg_get_serial_sequence("audit_entries", "id")))
-    else:
-        number = select(func.coalesce(func.max(AuditEntry.id), 0) + 1)
-    return int(await session.scalar(number) or 1)
+    on_postgresql = session.get_bind().dialect.name == "postgresql"
+    return int(await session.scalar(NEXT_ON_POSTGRESQL if on_postgresql else NEXT_ON_SQLITE) or 1)
 
 
 def _optional(text: str | None) -> str | None:
