@@ -1,7 +1,7 @@
 """CloudEvents as dispatches, in both modes."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isp_plugins.hooks.cloudevents import STRUCTURED, is_cloudevent, parse, parse_binary, parse_structured
@@ -166,6 +166,7 @@ def test_other_json_media_types_are_json():
     )
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1, max_size=5),
     st.text(min_size=1, max_size=5),
@@ -179,6 +180,7 @@ def test_different_events_have_different_keys(source, identifier, other_source, 
     assert (_key(source, identifier) == _key(other_source, other_identifier)) is same
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(max_size=8),

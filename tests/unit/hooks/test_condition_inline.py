@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from isp_plugins.hooks.condition import ConditionFailedError, compile_condition
 from isp_plugins.hooks.condition.inline import ALLOWED
@@ -62,6 +62,7 @@ def test_any_name_is_only_a_field(name):
         compile_condition(f"a.{name} == 'x'").evaluate({"a": "text"})
 
 
+@settings(deadline=None)
 @given(expressions())
 def test_only_whitelisted_nodes_and_names_are_generated(source):
     try:

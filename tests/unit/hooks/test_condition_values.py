@@ -1,6 +1,8 @@
 """Hand-picked conditions and what CEL makes of them: True, False, or no value at all."""
 
 import math
+from collections import OrderedDict
+from enum import IntEnum, StrEnum
 
 import pytest
 
@@ -275,6 +277,23 @@ def test_value_that_is_no_object_is_reached_as_payload(payload):
 def test_failure_tells_its_cause():
     with pytest.raises(ConditionFailedError, match="there is no field upload"):
         compile_condition("plan.upload > 5").evaluate(PAYLOAD)
+
+
+def test_values_made_of_json_types_count_as_these():
+    class Plan(StrEnum):
+        FIBRE = "fibre"
+
+    payload = {
+        "plan": Plan.FIBRE,
+        "tags": ("a", "b"),
+        "more": OrderedDict(x=1),
+        "level": IntEnum("Level", "LOW HIGH").HIGH,
+    }
+    condition = compile_condition(
+        'plan.startsWith("fib") && "a" in tags && tags[1] == "b" && has(more.x) && level + 1 == 3 && tags + ["c"] == ["a", "b", "c"]'
+    )
+    assert condition.evaluate(payload) is True
+    assert condition.settle(payload, {}) is True
 
 
 def test_payload_deeper_than_the_stack_fails_and_harms_nothing():

@@ -7,7 +7,6 @@
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from isp_plugins.hooks.condition import values
@@ -134,23 +133,23 @@ def _unary(node: Unary) -> Evaluator:
 def _binary(node: Binary) -> Evaluator:
     left, right = evaluator(node.left), evaluator(node.right)
     if spending := _SPENDING.get(node.operator):
-        return lambda frame: spending(left(frame), right(frame), frame.spend)
+        return lambda frame: spending(left(frame), right(frame), frame)
     plain = _PLAIN[node.operator]
     return lambda frame: plain(left(frame), right(frame))
 
 
 def _logic(node: Logic) -> Evaluator:
-    terms = [evaluator(term) for term in node.terms]
+    terms = [(evaluator(term),) for term in node.terms]
     decisive = node.operator == "||"
-    return lambda frame: _decide((partial(term, frame) for term in terms), decisive=decisive)
+    return lambda frame: _decide(lambda term: term(frame), terms, decisive=decisive)
 
 
-def _decide(terms: Iterable[Callable[[], Any]], *, decisive: bool) -> bool:
+def _decide(test: Callable[..., Any], cases: Iterable[tuple[Any, ...]], *, decisive: bool) -> bool:
     """`||` where True decides, `&&` where False does; the first failure is the result where nothing decides."""
     failure: ConditionFailedError | None = None
-    for term in terms:
+    for case in cases:
         try:
-            if values.truth(term()) is decisive:
+            if values.truth(test(*case)) is decisive:
                 return decisive
         except BudgetSpentError:
             raise
@@ -171,12 +170,12 @@ def _call(node: Call) -> Evaluator:
     if one := _ONE.get(node.function):
         return lambda frame: one(first(frame))
     two, second = _TWO[node.function], evaluator(node.arguments[1])
-    return lambda frame: two(first(frame), second(frame), frame.spend)
+    return lambda frame: two(first(frame), second(frame), frame)
 
 
 def _matches(node: Matches) -> Evaluator:
     subject, (test, _) = evaluator(node.subject), compile_pattern(node.pattern)
-    return lambda frame: values.matches(subject(frame), test, frame.spend)
+    return lambda frame: values.matches(subject(frame), test, frame)
 
 
 def _list(node: ListOf) -> Evaluator:
@@ -191,7 +190,7 @@ def _map(node: MapOf) -> Evaluator:
         built: dict[str, Any] = {}
         for key, value in entries:
             name = key(frame)
-            if type(name) is not str:
+            if not isinstance(name, str):
                 values.fail(f"a map's key is a string, got {values.type_name(name)}")
             if name in built:
                 values.fail(f"the map has the key {name!r:.80} twice")
@@ -208,14 +207,12 @@ def _comprehension(node: Comprehension) -> Evaluator:
 
     def elements(frame: Frame) -> Iterable[Any]:
         group = over(frame)
-        if type(group) is not list and type(group) is not dict:
+        if not isinstance(group, list | tuple | dict):
             values.no_overload(f"{macro}()", group)
         return group
 
     def quantify(frame: Frame) -> bool:
-        return _decide(
-            (partial(body, element, frame) for element in elements(frame)), decisive=macro == "exists"
-        )
+        return _decide(body, ((element, frame) for element in elements(frame)), decisive=macro == "exists")
 
     def exists_one(frame: Frame) -> bool:
         return sum(values.truth(body(element, frame)) for element in elements(frame)) == 1

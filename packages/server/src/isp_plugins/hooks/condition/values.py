@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from isp_plugins.hooks.condition.problems import ConditionFailedError
 
@@ -19,7 +19,15 @@ INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MAX_JOINED = 10_000
 """Longest string or list that `+` makes."""
 
-Spend = Callable[[int], None]
+
+class Meter(Protocol):
+    """Counts the steps of an evaluation; without one (outside comprehensions) each operation runs at most once anyway."""
+
+    def spend(self, steps: int) -> None:
+        """Take steps, or raise where none are left."""
+        ...
+
+
 _NAMES = {
     bool: "bool",
     int: "int",
@@ -29,7 +37,8 @@ _NAMES = {
     dict: "map",
     type(None): "null",
 }
-_INT = re.compile(r"[+-]?[0-9]{1,19}")
+_KINDS: dict[type, type] = {**{kind: kind for kind in _NAMES}, tuple: list}
+_INT = re.compile(r"[+-]?[0-9]{1,400}")
 _DOUBLE = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?|inf(?:inity)?|nan)", re.IGNORECASE
 )
@@ -37,9 +46,21 @@ _MAX_DIGITS = 400
 """Longest text that int() and double() read."""
 
 
+def kind_of(value: Any) -> type:
+    """The JSON type that a value is, or is made of: a host may hand over an enum's member, an ordered dict or a tuple."""
+    kind = type(value)
+    found = _KINDS.get(kind)
+    return (
+        found
+        if found is not None
+        else next((of for base, of in _KINDS.items() if isinstance(value, base)), kind)
+    )
+
+
 def type_name(value: Any) -> str:
     """CEL's name of a value's type."""
-    return _NAMES.get(type(value), type(value).__name__)
+    kind = kind_of(value)
+    return _NAMES.get(kind, kind.__name__)
 
 
 def fail(sentence: str) -> NoReturn:
@@ -50,10 +71,6 @@ def fail(sentence: str) -> NoReturn:
 def no_overload(what: str, *values: Any) -> NoReturn:
     """An operator or function over types that it does not take."""
     fail(f"{what} does not take {' and '.join(type_name(value) for value in values)}")
-
-
-def free(_: int) -> None:
-    """Spends nothing: outside comprehensions each operation runs at most once."""
 
 
 def truth(value: Any) -> bool:
@@ -68,52 +85,56 @@ def negate(value: Any) -> bool:
     return not truth(value)
 
 
-def minus(value: Any) -> int | float:
+def minus(value: Any) -> Any:
     """`-value`."""
-    if type(value) is float:
+    if kind_of(value) is float:
         return -value
-    if type(value) is not int:
+    if kind_of(value) is not int:
         no_overload("-", value)
     return _within(-value)
 
 
-def equal(left: Any, right: Any, spend: Spend = free) -> bool:
+def equal(left: Any, right: Any, meter: Meter | None = None) -> bool:
     """`left == right`, element by element."""
-    kind = type(left)
+    kind = kind_of(left)
     if left is None:
         return right is None
     if kind is str:
-        spend(len(left) // 256)
+        if meter is not None:
+            meter.spend(len(left) // 256)
         return bool(left == right)
-    if kind is bool or type(right) is bool:
+    if kind is bool or kind_of(right) is bool:
         return left is right
-    if kind is list and type(right) is list:
-        spend(len(left))
+    if kind is list and kind_of(right) is list:
+        if meter is not None:
+            meter.spend(len(left))
         return len(left) == len(right) and all(
-            equal(mine, other, spend) for mine, other in zip(left, right, strict=True)
+            equal(mine, other, meter) for mine, other in zip(left, right, strict=True)
         )
-    if kind is dict and type(right) is dict:
-        spend(len(left))
+    if kind is dict and kind_of(right) is dict:
+        if meter is not None:
+            meter.spend(len(left))
         return left.keys() == right.keys() and all(
-            equal(mine, right[key], spend) for key, mine in left.items()
+            equal(mine, right[key], meter) for key, mine in left.items()
         )
     return bool(left == right)
 
 
-def differ(left: Any, right: Any, spend: Spend = free) -> bool:
+def differ(left: Any, right: Any, meter: Meter | None = None) -> bool:
     """`left != right`."""
-    return not equal(left, right, spend)
+    return not equal(left, right, meter)
 
 
 def _relation(sign: str, compare: Callable[[Any, Any], bool]) -> Callable[..., bool]:
     """An ordering operator over two numbers, two strings or two bools."""
 
-    def relation(left: Any, right: Any, spend: Spend = free) -> bool:
-        mine, other = type(left), type(right)
+    def relation(left: Any, right: Any, meter: Meter | None = None) -> bool:
+        mine, other = kind_of(left), kind_of(right)
         if mine is other and (mine is int or mine is float or mine is bool):
             return compare(left, right)
         if mine is str and other is str:
-            spend(len(left) // 256)
+            if meter is not None:
+                meter.spend(len(left) // 256)
             return compare(left, right)
         if (mine is int and other is float) or (mine is float and other is int):
             return compare(left, right)
@@ -133,27 +154,28 @@ def _within(value: int) -> int:
     fail("the whole number leaves 64 bits")
 
 
-def add(left: Any, right: Any, spend: Spend = free) -> Any:
+def add(left: Any, right: Any, meter: Meter | None = None) -> Any:
     """`left + right`: numbers of one type, or two strings, or two lists joined."""
-    kind = type(left)
-    if kind is not type(right) or kind not in (int, float, str, list):
+    kind = kind_of(left)
+    if kind is not kind_of(right) or kind not in (int, float, str, list):
         no_overload("+", left, right)
     if kind is int:
         return _within(left + right)
-    if kind is not float:
+    if kind is str or kind is list:
         size = len(left) + len(right)
-        spend(size // 16)
+        if meter is not None:
+            meter.spend(size // 16)
         if size > MAX_JOINED:
             fail(f"+ makes at most {MAX_JOINED:,} characters or items, this would be {size:,}")
-    return left + right
+    return [*left, *right] if kind is list else left + right
 
 
 def _arithmetic(sign: str, compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """`-` and `*`: numbers of one type."""
 
     def arithmetic(left: Any, right: Any) -> Any:
-        kind = type(left)
-        if kind is not type(right) or (kind is not int and kind is not float):
+        kind = kind_of(left)
+        if kind is not kind_of(right) or (kind is not int and kind is not float):
             no_overload(sign, left, right)
         return _within(compute(left, right)) if kind is int else compute(left, right)
 
@@ -165,9 +187,9 @@ subtract, multiply = _arithmetic("-", operator.sub), _arithmetic("*", operator.m
 
 def divide(left: Any, right: Any) -> Any:
     """`left / right`: towards zero for whole numbers, IEEE for doubles."""
-    if type(left) is float and type(right) is float:
+    if kind_of(left) is float and kind_of(right) is float:
         return left / right if right else _divide_by_zero(left, right)
-    if type(left) is not int or type(right) is not int:
+    if kind_of(left) is not int or kind_of(right) is not int:
         no_overload("/", left, right)
     if right == 0:
         fail("division by zero")
@@ -182,32 +204,34 @@ def _divide_by_zero(left: float, right: float) -> float:
     return math.copysign(math.inf, left) * math.copysign(1.0, right)
 
 
-def remainder(left: Any, right: Any) -> int:
+def remainder(left: Any, right: Any) -> Any:
     """`left % right`, whole numbers only."""
-    if type(left) is not int or type(right) is not int:
+    if kind_of(left) is not int or kind_of(right) is not int:
         no_overload("%", left, right)
     if right == 0:
         fail("remainder of a division by zero")
     if left == INT_MIN and right == -1:
         fail("the whole number leaves 64 bits")
-    return int(math.copysign(1, left)) * (abs(left) % abs(right))
+    rest = abs(left) % abs(right)
+    return -rest if left < 0 else rest
 
 
-def among(item: Any, group: Any, spend: Spend = free) -> bool:
+def among(item: Any, group: Any, meter: Meter | None = None) -> bool:
     """`item in group`: an element of a list, a key of a map."""
-    if type(group) is dict:
-        return type(item) is str and item in group
-    if type(group) is not list:
+    if kind_of(group) is dict:
+        return kind_of(item) is str and item in group
+    if kind_of(group) is not list:
         no_overload("in", item, group)
-    spend(len(group))
-    if type(item) is str:
+    if meter is not None:
+        meter.spend(len(group))
+    if kind_of(item) is str:
         return item in group
-    return any(equal(item, element, spend) for element in group)
+    return any(equal(item, element, meter) for element in group)
 
 
 def select(value: Any, field: str) -> Any:
     """`value.field`."""
-    if type(value) is not dict:
+    if kind_of(value) is not dict:
         fail(f"expected a map with the field {field}, got {type_name(value)}")
     if field not in value:
         fail(f"there is no field {field}")
@@ -216,18 +240,18 @@ def select(value: Any, field: str) -> Any:
 
 def has(value: Any, field: str) -> bool:
     """`has(value.field)`."""
-    if type(value) is not dict:
+    if kind_of(value) is not dict:
         fail(f"expected a map that may have the field {field}, got {type_name(value)}")
     return field in value
 
 
 def index(value: Any, key: Any) -> Any:
     """`value[key]`: a list's element from 0, or a map's field."""
-    if type(value) is dict:
-        if type(key) is not str or key not in value:
+    if kind_of(value) is dict:
+        if kind_of(key) is not str or key not in value:
             fail(f"there is no key {key!r:.80}")
         return value[key]
-    if type(value) is not list or type(key) is not int:
+    if kind_of(value) is not list or kind_of(key) is not int:
         no_overload("[]", value, key)
     if not 0 <= key < len(value):
         fail(f"there is no element {key} in a list of {len(value)}")
@@ -236,7 +260,7 @@ def index(value: Any, key: Any) -> Any:
 
 def size(value: Any) -> int:
     """`size(value)`: characters of a string, elements of a list, entries of a map."""
-    if type(value) not in (str, list, dict):
+    if kind_of(value) not in (str, list, dict):
         no_overload("size()", value)
     return len(value)
 
@@ -244,10 +268,11 @@ def size(value: Any) -> int:
 def _on_strings(name: str, test: Callable[[str, str], bool]) -> Callable[..., bool]:
     """A test over a string and another."""
 
-    def on_strings(text: Any, part: Any, spend: Spend = free) -> bool:
-        if type(text) is not str or type(part) is not str:
+    def on_strings(text: Any, part: Any, meter: Meter | None = None) -> bool:
+        if kind_of(text) is not str or kind_of(part) is not str:
             no_overload(f"{name}()", text, part)
-        spend(len(text) // 256)
+        if meter is not None:
+            meter.spend(len(text) // 256)
         return test(text, part)
 
     return on_strings
@@ -257,11 +282,12 @@ starts_with, ends_with = _on_strings("startsWith", str.startswith), _on_strings(
 contains = _on_strings("contains", str.__contains__)
 
 
-def matches(text: Any, test: Callable[[str], bool], spend: Spend = free) -> bool:
+def matches(text: Any, test: Callable[[str], bool], meter: Meter | None = None) -> bool:
     """`text.matches(pattern)`; `test` is the compiled pattern."""
-    if type(text) is not str:
+    if kind_of(text) is not str:
         no_overload("matches()", text)
-    spend(len(text) // 64)
+    if meter is not None:
+        meter.spend(len(text) // 64)
     try:
         return test(text)
     except (ValueError, UnicodeEncodeError):
@@ -270,13 +296,13 @@ def matches(text: Any, test: Callable[[str], bool], spend: Spend = free) -> bool
 
 def to_string(value: Any) -> str:
     """`string(value)` of a string, number or bool."""
-    if type(value) is str:
-        return value
-    if type(value) is bool:
+    if kind_of(value) is str:
+        return str.__str__(value)
+    if kind_of(value) is bool:
         return "true" if value else "false"
-    if type(value) is int:
+    if kind_of(value) is int:
         return str(_within(value))
-    if type(value) is not float:
+    if kind_of(value) is not float:
         no_overload("string()", value)
     return _double_text(value)
 
@@ -294,11 +320,11 @@ def _double_text(value: float) -> str:
 
 def to_int(value: Any) -> int:
     """`int(value)` of a number (cut towards zero) or of decimal digits."""
-    if type(value) is int:
+    if kind_of(value) is int:
         return _within(value)
-    if type(value) is float:
+    if kind_of(value) is float:
         return _within(int(value)) if math.isfinite(value) else fail("the double is not finite")
-    if type(value) is not str:
+    if kind_of(value) is not str:
         no_overload("int()", value)
     if not _INT.fullmatch(value):
         fail("int() expected decimal digits of at most 64 bits")
@@ -307,11 +333,11 @@ def to_int(value: Any) -> int:
 
 def to_double(value: Any) -> float:
     """`double(value)` of a number or of a decimal number's text."""
-    if type(value) is float:
-        return value
-    if type(value) is int:
+    if kind_of(value) is float:
+        return float(value)
+    if kind_of(value) is int:
         return float(_within(value))
-    if type(value) is not str:
+    if kind_of(value) is not str:
         no_overload("double()", value)
     if len(value) > _MAX_DIGITS or not _DOUBLE.fullmatch(value):
         fail("double() expected a decimal number")
