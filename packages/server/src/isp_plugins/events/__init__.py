@@ -1,0 +1,5 @@
+"""Delivers events after their dispatch; in memory for now."""
+
+from isp_plugins.events.memory import MemoryEvents
+
+__all__ = ["MemoryEvents"]

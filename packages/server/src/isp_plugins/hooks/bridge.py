@@ -1,0 +1,52 @@
+"""Runs a coroutine method for a synchronous dispatch, on the system's loop, while the calling thread waits.
+
+1. On a thread that runs a loop it cannot wait: the subscription gets an error that says what to do.
+2. The deadline cancels the coroutine and lets the chain go on.
+"""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from isp_plugin_sdk.context import current_call
+from isp_plugins.hooks.calls import Call, position
+from isp_plugins.hooks.engine_errors import LoopThreadError, NoLoopError
+from isp_plugins.hooks.incidents import too_late
+
+
+def bridge(call: Call, callee: Callable[[Any], Coroutine[Any, Any, Any]], payload: Any) -> Any:
+    """What the coroutine method returned or raised; `LoopThreadError` or `NoLoopError` where it cannot run."""
+    loop = call.hook_chain.services.loop
+    if on_a_loop():
+        raise LoopThreadError
+    if loop is None or not loop.is_running():
+        raise NoLoopError
+    future = asyncio.run_coroutine_threadsafe(_under(call, callee, payload), loop)
+    call.waiting = future
+    if call.flag:  # the deadline passed before it could see what to cancel
+        future.cancel()
+    try:
+        return future.result()
+    except (concurrent.futures.CancelledError, asyncio.CancelledError) as error:
+        at = position(call)
+        if call.flag and (call.late or call.overdue == at):
+            raise too_late(call, at) from error
+        raise
+    finally:
+        del call.waiting
+
+
+async def _under(call: Call, callee: Callable[[Any], Coroutine[Any, Any, Any]], payload: Any) -> Any:
+    """The coroutine in a task of its own, with the dispatch as its current call."""
+    current_call.set(call)
+    return await callee(payload)
+
+
+def on_a_loop() -> bool:
+    """Whether this thread runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""Shows a hook's chain as it would run, with every counter."""
+
+from collections.abc import Mapping
+
+from isp_plugins.hooks.chain import HookChain, Link
+from isp_plugins.hooks.counters import ChainEntry
+
+
+def describe(chain: HookChain, deliveries: Mapping[int, HookChain]) -> list[ChainEntry]:
+    """One entry for each subscription, in order."""
+    return [_entry(chain, link, deliveries.get(link.subscription.id)) for link in chain.links]
+
+
+def _entry(chain: HookChain, link: Link, delivery: HookChain | None) -> ChainEntry:
+    one, counters = link.subscription, link.counters
+    samples = [seconds * 1000 for seconds in tuple(counters.samples)]
+    seen = delivery.seen if delivery is not None else chain.seen
+    return ChainEntry(
+        subscription_id=one.id,
+        plugin_id=one.plugin_id,
+        plugin=one.plugin_name,
+        method=one.method,
+        type=one.type,
+        priority=one.priority,
+        condition=one.condition,
+        timeout_ms=one.timeout_ms,
+        failure_policy=one.failure_policy,
+        is_active=one.is_active,
+        own_echo=one.own_echo,
+        binding=one.binding,
+        mode=link.mode.value if link.mode else None,
+        skip_reason=link.static.reason if link.static else None,
+        calls=counters.calls,
+        errors=counters.errors,
+        rejects=counters.rejects,
+        timeouts=counters.timeouts,
+        queued=counters.queued,
+        skips=counters.all_skips(),
+        last_error=counters.last_error,
+        last_run=seen if counters.calls else None,
+        sampled=len(samples),
+        mean_ms=sum(samples) / len(samples) if samples else None,
+        max_ms=max(samples, default=None),
+    )

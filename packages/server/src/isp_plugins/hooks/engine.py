@@ -1,0 +1,309 @@
+"""Dispatches hooks: the ten rules of the design's chapter "Hooks", each in the module named.
+
+1. Order (`chain`). 2. An immutable snapshot; a stopped plugin is not called again (`snapshot`, `stopping`). 3. Conditions
+   (`condition`, inlined by `generate`). 4. Filters get copies (`filters`). 5. `Reject`, 6. isolation of errors (`verdicts`).
+   7. Recursion and echo (`admission`). 8. Cost (`generate`, `ticker`, and the short way below). 9. Events (`emission`).
+   10. Results (`outcomes`).
+
+The short way of `dispatch_sync` is taken by a dispatch that nothing surrounds while no other thread takes it: then the one slot
+`current_call.inline` serves as the current call, as what the ticker watches and as what a stop waits for. Nothing between looking
+into that slot and filling it can switch threads (CPython switches at calls and backward jumps only).
+"""
+
+import asyncio
+import contextlib
+from asyncio import current_task
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import Context
+from typing import Any
+
+from isp_plugin_sdk.context import current_call
+from isp_plugins.clock import Clock, SystemClock
+from isp_plugins.contracts.calls import Threads
+from isp_plugins.contracts.hooks import DispatchObserver, Event, EventSink, HookSpec, Subscription
+from isp_plugins.contracts.vocabulary import DispatchStatus
+from isp_plugins.errors import PluginSystemError
+from isp_plugins.hooks import admission, running, stopping
+from isp_plugins.hooks.admission import Request
+from isp_plugins.hooks.catalogue import spec_of
+from isp_plugins.hooks.chain import HookChain
+from isp_plugins.hooks.counters import ChainEntry
+from isp_plugins.hooks.description import describe
+from isp_plugins.hooks.outcomes import DispatchResult, Outcome
+from isp_plugins.hooks.services import Services
+from isp_plugins.hooks.snapshot import Snapshot
+from isp_plugins.hooks.ticker import TICKER
+
+__all__ = ["ChainEntry", "DispatchResult", "HookEngine", "Outcome"]
+
+FAILED_HOOK = "plugin_hook_failed"
+_surrounding = current_call.variable.get
+_set_current = current_call.variable.set
+_reset_current = current_call.variable.reset
+_enter = TICKER.live.add
+_leave = TICKER.live.discard
+
+
+class HookEngine:
+    """Every hook's chain, and the ways to run it; `subscribe` and the dispatches may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        threads: Threads,
+        events: EventSink,
+        observer: DispatchObserver,
+        specs: Callable[[str], HookSpec] = spec_of,
+        clock: Clock | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._services = Services(
+            threads=threads,
+            events=events,
+            observer=observer,
+            clock=clock or SystemClock(),
+            announce=self._announce,
+        )
+        self._services.loop = loop
+        self._snapshot = Snapshot(self._services, specs)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._bind()
+
+    def subscribe(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+        """Replace all of the plugin's subscriptions; every chain they touch is swapped in one step.
+
+        Dispatches that run go on with what they began with. `ConditionInvalidError` where a condition cannot be compiled: nothing changes then.
+        """
+        self._bind()
+        self._snapshot.replace(plugin_id, subscriptions)
+
+    async def unsubscribe(self, plugin_id: int, *, drain_timeout: float) -> int:
+        """Take the plugin out of every chain: once this returns it is not called again.
+
+        Waits for calls that are inside the plugin, at most `drain_timeout` seconds; returns how many still were then.
+        """
+        self._snapshot.replace(plugin_id, ())
+        return await stopping.stop(plugin_id, drain_timeout)
+
+    async def drain(self, plugin_id: int, *, timeout: float = 10.0) -> int:  # noqa: ASYNC109  the wait is bounded, not cancelled
+        """After `subscribe` with a new instance, or under its gate: wait until no dispatch can call the old one any more.
+
+        After `timeout` seconds what still runs is pointed to the new instance. Returns how many calls were still inside the old one.
+        """
+        left = await stopping.drain(plugin_id, timeout, self._snapshot)
+        self._snapshot.fold()
+        return left
+
+    def gate(self, plugin_id: int) -> AbstractAsyncContextManager[None]:
+        """While it is held, dispatches that would call the plugin wait, each at most until its deadline."""
+        return self._held(plugin_id)
+
+    @contextlib.asynccontextmanager
+    async def _held(self, plugin_id: int) -> Any:
+        gate = self._snapshot.put_gate(plugin_id)
+        try:
+            yield
+        finally:
+            self._snapshot.lift_gate(gate)
+
+    def dispatch_sync(  # noqa: PLR0917  keyword-only arguments would cost a third of a dispatch that nobody hears
+        self,
+        hook: str,
+        payload: Any,
+        context: Mapping[str, Any] | None = None,
+        origin: str | None = None,
+        chain: tuple[str, ...] = (),
+        timeout_ms: float | None = None,
+        trace: bool = False,  # noqa: FBT001, FBT002  as above; call it by keyword
+        request_id: str | None = None,
+        internal: bool = False,  # noqa: FBT001, FBT002  as above; call it by keyword
+    ) -> DispatchResult:
+        """Run the hook's subscriptions on the calling thread (coroutine methods on the system's loop) and return the result.
+
+        `origin` is the plugin that asks, `chain` the plugins that led to it, `timeout_ms` the deadline in place of the hook's own;
+        `trace` times every call; `internal` allows the host's own hooks. Pass everything after the payload by keyword.
+        Raises `HookNameInvalidError`, `InternalHookError`, `RecursionTooDeepError`, and `PayloadInvalidError` for a filter's value;
+        never what a plugin raised.
+        """
+        try:
+            hooks = self._snapshot.chains[hook]
+        except KeyError:
+            hooks = self._snapshot.vacant(hook)
+        if hooks.shared is not None and request_id is None:
+            return hooks.shared
+        if trace or chain or origin is not None or _surrounding() is not None:
+            return self._sync(
+                hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
+            )
+        call = DispatchResult()
+        call.hook_chain = hooks
+        call.flag = False
+        call.given_context = context
+        call.given_id = request_id
+        call.timeout_ms = timeout_ms
+        if current_call.inline is not None:
+            return self._sync(
+                hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
+            )
+        current_call.inline = call
+        try:
+            if hooks.open:
+                hooks.seen = TICKER.wall
+                left = hooks.left
+                if left:
+                    hooks.left = left - 1
+                    run = hooks.fast
+                    run(call, payload)
+                else:
+                    running.timed(hooks, call, payload)
+                return call
+        finally:
+            current_call.inline = None
+        return self._sync(
+            hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
+        )
+
+    async def dispatch(  # noqa: PLR0917  as in dispatch_sync
+        self,
+        hook: str,
+        payload: Any,
+        context: Mapping[str, Any] | None = None,
+        origin: str | None = None,
+        chain: tuple[str, ...] = (),
+        timeout_ms: float | None = None,
+        trace: bool = False,  # noqa: FBT001, FBT002  call it by keyword
+        request_id: str | None = None,
+        internal: bool = False,  # noqa: FBT001, FBT002  call it by keyword
+    ) -> DispatchResult:
+        """Run the hook's subscriptions and return the result: coroutine methods are awaited, plain ones run in daemon threads.
+
+        Takes and raises what `dispatch_sync` does; a cancellation of the caller goes through.
+        """
+        try:
+            hooks = self._snapshot.chains[hook]
+        except KeyError:
+            hooks = self._snapshot.vacant(hook)
+        if hooks.shared is not None and request_id is None:
+            return hooks.shared
+        task = current_task()
+        if (
+            trace
+            or chain
+            or origin is not None
+            or current_call.inline is not None
+            or _surrounding() is not None
+            or task is None
+        ):
+            return await self._awaited(
+                hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
+            )
+        call = DispatchResult()
+        call.hook_chain = hooks
+        call.flag = False
+        call.given_context = context
+        call.given_id = request_id
+        call.timeout_ms = timeout_ms
+        call.task = task
+        call.baseline = task.cancelling()
+        _enter(call)
+        token = _set_current(call)
+        try:
+            if hooks.open:
+                hooks.seen = TICKER.wall
+                left = hooks.left
+                if left:
+                    hooks.left = left - 1
+                    coroutine = hooks.aio(call, payload)
+                    call.coroutine = coroutine
+                    await coroutine
+                else:
+                    await running.timed_awaited(hooks, call, payload)
+                return call
+        except BaseException:
+            call.values = ()
+            raise
+        finally:
+            _leave(call)
+            _reset_current(token)
+        return await self._awaited(
+            hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
+        )
+
+    async def deliver(self, event: Event) -> Outcome:
+        """Call the event's subscription with its payload; never raises what the plugin raised."""
+        TICKER.wake()
+        return await running.deliver(self._snapshot, event)
+
+    def describe(self, hook: str) -> list[ChainEntry]:
+        """The hook's chain as it would run, with every counter."""
+        self._snapshot.fold()
+        chain = self._snapshot.chains.get(hook)
+        return describe(chain, self._snapshot.deliveries) if chain else []
+
+    def hooks(self) -> list[str]:
+        """The hooks that have subscriptions, sorted."""
+        return sorted(name for name, chain in tuple(self._snapshot.chains.items()) if chain.links)
+
+    def _sync(self, hook: str, request: Request) -> DispatchResult:
+        """The long way of a synchronous dispatch: nested, traced, gated, with events, or beside another thread's."""
+        TICKER.wake()
+        while True:
+            hooks = self._chain(hook)
+            call = admission.admit(hooks, request)
+            gate = admission.gate_before(hooks, call)
+            if gate is not None and not admission.wait_blocking(gate, call):
+                continue
+            _enter(call)
+            if not call.hook_chain.retired:
+                return running.run(call, request.payload)
+            _leave(call)
+
+    async def _awaited(self, hook: str, request: Request) -> DispatchResult:
+        """The long way of an awaited dispatch."""
+        TICKER.wake()
+        while True:
+            hooks = self._chain(hook)
+            call = admission.admit(hooks, request)
+            gate = admission.gate_before(hooks, call)
+            if gate is not None and await gate.wait(call.deadline):
+                continue
+            if gate is not None:
+                call.ended = DispatchStatus.TIMED_OUT
+            call.task = current_task()
+            call.baseline = call.task.cancelling() if call.task else 0
+            _enter(call)
+            if not call.hook_chain.retired:
+                return await running.run_awaited(call, request.payload)
+            _leave(call)
+
+    def _chain(self, hook: str) -> HookChain:
+        """The hook's chain as of now."""
+        return self._snapshot.chains.get(hook) or self._snapshot.vacant(hook)
+
+    def _bind(self) -> None:
+        """Remember the system's loop: the one that the engine is made or first subscribed on."""
+        if self._services.loop is None:
+            with contextlib.suppress(RuntimeError):
+                self._services.loop = asyncio.get_running_loop()
+
+    def _announce(self, about: dict[str, Any], names: tuple[str, ...]) -> None:
+        """Dispatch `plugin_hook_failed` beside the dispatch in which it happened."""
+        hooks = self._snapshot.chains.get(FAILED_HOOK)
+        if hooks is None or not hooks.links:
+            return
+        loop = self._services.loop
+        if loop is not None and loop.is_running():
+            loop.call_soon_threadsafe(self._spawn, about, names, context=Context())
+            return
+        with contextlib.suppress(PluginSystemError):
+            Context().run(self._sync, FAILED_HOOK, Request(about, chain=names, internal=True))
+
+    def _spawn(self, about: dict[str, Any], names: tuple[str, ...]) -> None:
+        task = asyncio.get_running_loop().create_task(self._announced(about, names))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _announced(self, about: dict[str, Any], names: tuple[str, ...]) -> None:
+        with contextlib.suppress(PluginSystemError):
+            await self._awaited(FAILED_HOOK, Request(about, chain=names, internal=True))

@@ -1,0 +1,164 @@
+"""Runs one admitted call: its chain, timed or not, with the events before and after it."""
+
+import asyncio
+import time
+from typing import Any
+
+from isp_plugin_sdk.context import current_call
+from isp_plugins.contracts.hooks import Event
+from isp_plugins.contracts.vocabulary import DispatchStatus, OutcomeStatus, SkipReason, SubscriptionType
+from isp_plugins.hooks import emission
+from isp_plugins.hooks.admission import begin, expire
+from isp_plugins.hooks.chain import HookChain
+from isp_plugins.hooks.marks import Failure, Skip
+from isp_plugins.hooks.outcomes import DispatchResult, Outcome
+from isp_plugins.hooks.snapshot import Snapshot
+from isp_plugins.hooks.ticker import TICKER
+
+WITHHELD = {DispatchStatus.REJECTED, DispatchStatus.STOPPED}
+
+
+def timed(hooks: HookChain, call: DispatchResult, payload: Any) -> None:
+    """Run the chain with every call timed."""
+    hooks.count_timed()
+    hooks.slow(call, payload)
+    if hooks.debug:
+        tell_invoked(call)
+
+
+async def timed_awaited(hooks: HookChain, call: DispatchResult, payload: Any) -> None:
+    """Await the chain with every call timed."""
+    hooks.count_timed()
+    coroutine = call.coroutine = hooks.aio_timed(call, payload)
+    await coroutine
+    if hooks.debug:
+        tell_invoked(call)
+
+
+def run(call: DispatchResult, payload: Any) -> DispatchResult:
+    """Run a call that is in the ticker's sight, and take it out again."""
+    token = current_call.set(call)
+    try:
+        prepared = emission.prepare(call, payload) if emission.comes_first(call) else None
+        try:
+            _chain(call, payload)
+        finally:
+            _settle(call, prepared)
+    finally:
+        TICKER.live.discard(call)
+        current_call.reset(token)
+    return call
+
+
+def _chain(call: DispatchResult, payload: Any) -> None:
+    """The chain itself, unless the deadline passed at a gate."""
+    hooks = call.hook_chain
+    hooks.seen = TICKER.wall
+    if getattr(call, "ended", None) is not None:
+        expire(call)
+    elif call.traced or not hooks.left:
+        timed(hooks, call, payload)
+    else:
+        hooks.left -= 1
+        hooks.fast(call, payload)
+
+
+async def run_awaited(call: DispatchResult, payload: Any) -> DispatchResult:
+    """Await a call that is in the ticker's sight, and take it out again."""
+    token = current_call.set(call)
+    try:
+        prepared = emission.prepare(call, payload) if emission.comes_first(call) else None
+        try:
+            await _chain_awaited(call, payload)
+        finally:
+            _settle(call, prepared)
+    finally:
+        TICKER.live.discard(call)
+        current_call.reset(token)
+    return call
+
+
+async def _chain_awaited(call: DispatchResult, payload: Any) -> None:
+    """The chain itself, unless the deadline passed at a gate."""
+    hooks = call.hook_chain
+    hooks.seen = TICKER.wall
+    if getattr(call, "ended", None) is not None:
+        expire(call)
+    elif call.traced or not hooks.left:
+        await timed_awaited(hooks, call, payload)
+    else:
+        hooks.left -= 1
+        coroutine = call.coroutine = hooks.aio(call, payload)
+        await coroutine
+
+
+def _settle(call: DispatchResult, prepared: emission.Prepared | None) -> None:
+    """Release the events, or make them now that the value is final; after an error only what was prepared."""
+    finished = call.finished
+    if not finished:
+        call.values = ()
+    if prepared is not None:
+        emission.release(call, prepared)
+    elif call.status in WITHHELD or not finished:
+        emission.withhold(call)
+    else:
+        final = call.value if call.hook_chain.is_filter else call.payload
+        emission.release(call, emission.prepare(call, final))
+
+
+def tell_invoked(call: DispatchResult) -> None:
+    """Tell the observer of every call into a plugin at DEBUG."""
+    for index, value in enumerate(call.values):
+        link = call.hook_chain.links[index]
+        if not link.subscription.debug or type(value) is Skip or link.static or link.is_event:
+            continue
+        status = value.status if type(value) is Failure else OutcomeStatus.OK
+        took = call.seconds(index)
+        call.hook_chain.services.tell_invoked(
+            link.subscription, call.request_id, (took or 0.0) * 1000, str(status)
+        )
+
+
+async def deliver(snapshot: Snapshot, event: Event) -> Outcome:
+    """Call the event's subscription; skipped where its plugin does not run any more."""
+    while True:
+        chain = snapshot.deliveries.get(event.subscription_id)
+        gate = snapshot.gate_of_event(event.subscription_id)
+        call = _delivery(chain, event) if chain is not None else None
+        if gate is not None:
+            patience = call.deadline if call is not None else time.monotonic() + 30.0
+            if await gate.wait(patience):
+                continue
+        if call is None:
+            return _nobody(event)
+        if gate is not None:
+            call.ended = DispatchStatus.TIMED_OUT
+        TICKER.live.add(call)
+        if not call.hook_chain.retired:
+            await run_awaited(call, event.payload)
+            return call.outcomes[0]
+        TICKER.live.discard(call)
+
+
+def _delivery(chain: HookChain, event: Event) -> DispatchResult:
+    """The call of one delivery, which goes on where the dispatch's chain of plugins ended."""
+    call = begin(chain, event.context, event.request_id, None)
+    call.names, call.parent, call.traced = event.chain, None, False
+    call.arm(time.monotonic() + call.limit)
+    call.task = asyncio.current_task()
+    call.baseline = call.task.cancelling() if call.task else 0
+    return call
+
+
+def _nobody(event: Event) -> Outcome:
+    """The outcome of an event whose subscription is gone."""
+    return Outcome(
+        subscription_id=event.subscription_id,
+        plugin_id=0,
+        plugin="",
+        method="",
+        type=SubscriptionType.EVENT,
+        priority=0,
+        status=OutcomeStatus.SKIPPED,
+        skip_reason=SkipReason.PLUGIN_STOPPED,
+    )

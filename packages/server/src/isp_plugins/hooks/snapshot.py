@@ -1,0 +1,183 @@
+"""The chains of every hook, replaced as a whole in one assignment: what runs keeps the one it began with.
+
+1. `chains` is never changed but for hooks that nobody is subscribed to, which are added as they are asked for.
+2. Counters live as long as their subscription is known, over every rebuild.
+3. A chain that was replaced is retired first; its count is folded once nothing runs on it.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from isp_plugins.contracts.hooks import HookSpec, Subscription
+from isp_plugins.hooks.binding import kind_of
+from isp_plugins.hooks.chain import HookChain, Link, rank
+from isp_plugins.hooks.condition import Condition, compile_condition
+from isp_plugins.hooks.counters import LinkCounters
+from isp_plugins.hooks.gates import Gate
+from isp_plugins.hooks.services import Services
+from isp_plugins.hooks.ticker import TICKER
+
+VACANT_LIMIT = 2048
+"""How many hooks without subscriptions are kept; names come from callers."""
+
+
+class Snapshot:
+    """Builds and swaps chains; every change is made under one lock, and dispatches never take it."""
+
+    def __init__(self, services: Services, specs: Callable[[str], HookSpec]) -> None:
+        self.chains: dict[str, HookChain] = {}
+        self.deliveries: dict[int, HookChain] = {}
+        """The chain that delivers the events of one subscription, by its id."""
+        self.gates: dict[int, Gate] = {}
+        self._services = services
+        self._specs = specs
+        self._of_plugin: dict[int, tuple[Subscription, ...]] = {}
+        self._counters: dict[int, LinkCounters] = {}
+        self._conditions: dict[str, Condition] = {}
+        self._retired: list[HookChain] = []
+        self._vacant = 0
+        self._lock = threading.Lock()
+
+    def replace(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+        """Swap in one step every chain that has, or had, subscriptions of this plugin; nothing changes where one cannot be built."""
+        with self._lock:
+            for subscription in subscriptions:
+                self._compiled(subscription.condition)
+                self._specs(subscription.hook)
+            before = self._of_plugin.get(plugin_id, ())
+            self._of_plugin[plugin_id] = tuple(subscriptions)
+            if not subscriptions:
+                del self._of_plugin[plugin_id]
+            self._rebuild({subscription.hook for subscription in (*before, *subscriptions)})
+            self._forget(before)
+
+    def subscriptions(self, plugin_id: int) -> tuple[Subscription, ...]:
+        """The plugin's subscriptions as they are now."""
+        return self._of_plugin.get(plugin_id, ())
+
+    def vacant(self, hook: str) -> HookChain:
+        """The chain of a hook that nobody is subscribed to; `HookNameInvalidError` for what is no hook's name."""
+        spec = self._specs(hook)
+        with self._lock:
+            known = self.chains.get(hook)
+            if known is not None:
+                return known
+            made = HookChain(spec, (), self._services, self._gates_of(hook))
+            if self._vacant < VACANT_LIMIT:
+                self._vacant += 1
+                self.chains[hook] = made
+            return made
+
+    def put_gate(self, plugin_id: int) -> Gate:
+        """Put a gate in front of the plugin; dispatches that began before go on."""
+        with self._lock:
+            mine = self.subscriptions(plugin_id)
+            gate = Gate(plugin_id, frozenset(one.hook for one in mine), frozenset(one.id for one in mine))
+            self.gates[plugin_id] = gate
+            self._rebuild(gate.hooks)
+            return gate
+
+    def lift_gate(self, gate: Gate) -> None:
+        """Take the gate away and let what waits go on."""
+        with self._lock:
+            if self.gates.get(gate.plugin_id) is gate:
+                del self.gates[gate.plugin_id]
+            self._rebuild(gate.hooks)
+        gate.lift()
+
+    def gate_of_event(self, subscription_id: int) -> Gate | None:
+        """The gate that a delivery must wait at."""
+        gates = tuple(self.gates.values())
+        return next((gate for gate in gates if subscription_id in gate.subscription_ids), None)
+
+    def link_of(self, subscription_id: int) -> Link | None:
+        """The event link of a subscription."""
+        made = self.deliveries.get(subscription_id)
+        return made.links[0] if made else None
+
+    def fold(self) -> None:
+        """Hand over the counts of chains that nothing runs on any more."""
+        with self._lock:
+            self._fold()
+
+    def _fold(self) -> None:
+        busy = {id(call.hook_chain) for call in TICKER.running()}
+        kept: list[HookChain] = []
+        for chain in self._retired:
+            if id(chain) in busy or any(id(variant) in busy for variant in chain.variants.values()):
+                kept.append(chain)
+            else:
+                chain.fold()
+        self._retired = kept
+
+    def _rebuild(self, hooks: Iterable[str]) -> None:
+        """Build the chains of these hooks anew and swap."""
+        chains, deliveries, old = dict(self.chains), dict(self.deliveries), list[HookChain]()
+        for hook in hooks:
+            former = chains.pop(hook, None)
+            if former is not None:
+                self._vacant -= not former.links and not former.gates
+                old += [former, *(deliveries.pop(i) for i in _event_ids(former) if i in deliveries)]
+            made = self._build(hook)
+            if made is not None:
+                chains[hook] = made
+                for index in made.events:
+                    link = made.links[index]
+                    deliveries[link.subscription.id] = made.delivery(link)
+        self.chains, self.deliveries = chains, deliveries
+        for chain in old:
+            chain.retire()
+        self._retired += old
+        self._fold()
+
+    def _build(self, hook: str) -> HookChain | None:
+        """The chain of a hook, or None where nobody is subscribed and no gate guards it."""
+        spec = self._specs(hook)
+        mine = [one for of_plugin in self._of_plugin.values() for one in of_plugin if one.hook == hook]
+        gates = self._gates_of(hook)
+        if not mine and not gates:
+            return None
+        kind = kind_of(spec, [one.type for one in sorted(mine, key=lambda one: one.id)])
+        if kind is not spec.kind:  # one of the ISP's own whose oldest subscription is a filter
+            spec = replace(spec, kind=kind)
+        links = [
+            Link(
+                one,
+                spec.kind,
+                self._compiled(one.condition),
+                self._counters.setdefault(one.id, LinkCounters()),
+            )
+            for one in sorted(mine, key=rank)
+        ]
+        return HookChain(spec, links, self._services, gates)
+
+    def _gates_of(self, hook: str) -> list[Gate]:
+        return [gate for gate in self.gates.values() if hook in gate.hooks]
+
+    def _compiled(self, source: str | None) -> Condition | None:
+        """The condition, compiled once however many chains it is part of."""
+        if source is None:
+            return None
+        made = self._conditions.get(source)
+        if made is None:
+            made = self._conditions[source] = compile_condition(source)
+        return made
+
+    def _forget(self, before: Iterable[Subscription]) -> None:
+        """Drop the conditions that nobody uses any more."""
+        gone = {one.condition for one in before if one.condition}
+        if gone:
+            used = {one.condition for of_plugin in self._of_plugin.values() for one in of_plugin}
+            for source in gone - used:
+                self._conditions.pop(source, None)
+
+    def forget_counters(self, subscription_ids: Iterable[int]) -> None:
+        """Drop the counters of subscriptions that were deleted."""
+        with self._lock:
+            for subscription_id in subscription_ids:
+                self._counters.pop(subscription_id, None)
+
+
+def _event_ids(chain: HookChain) -> list[int]:
+    return [chain.links[index].subscription.id for index in chain.events]
