@@ -3,8 +3,8 @@
 1. A key belongs to one caller, one hook and one body; with another body it is refused (`IdempotencyKeyReusedError`).
 2. While the first dispatch runs, a second with its key is refused (`DispatchInProgressError`), never run beside it.
 3. A result is kept for 24 hours (`idempotency_hours`), whatever the dispatch's status; a dispatch that raised frees its key.
-4. A claim whose host died (or whose dispatch was cancelled) frees its key when the host starts again (SQLite: one data directory has one host), and otherwise after
-   five minutes. Such a dispatch may have run in part: the repeat runs all of it.
+4. A claim whose host died (or whose dispatch was cancelled) frees its key when the host starts again (SQLite: one data directory
+   has one host), and otherwise after five minutes. Such a dispatch may have run in part: the repeat runs all of it.
 5. What has expired is removed now and then by the claims themselves.
 """
 
