@@ -30,6 +30,15 @@ class MailServer:
         return "250 OK"
 
 
+class FreePortController(Controller):
+    """A controller that takes a free port and knows which."""
+
+    def _trigger_server(self) -> None:
+        assert self.server is not None
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 @contextmanager
 def mailbox(folder: Path, *, username: str, password: str) -> Iterator[MailServer]:
     """Run the server while the block runs; login is required, and only after STARTTLS."""
@@ -45,13 +54,12 @@ def mailbox(folder: Path, *, username: str, password: str) -> Iterator[MailServe
         return AuthResult(success=fits)
 
     server = MailServer(ca_file)
-    controller = Controller(
+    controller = FreePortController(
         server, hostname="127.0.0.1", port=0, tls_context=context, require_starttls=True, auth_required=True, authenticator=authenticate
     )
     controller.start()
     try:
-        assert controller.server is not None
-        server.port = controller.server.sockets[0].getsockname()[1]
+        server.port = controller.port
         yield server
     finally:
         controller.stop()
