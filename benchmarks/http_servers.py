@@ -12,6 +12,7 @@ import uvloop
 from fastapi import Body, FastAPI
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
+from isp_plugins.access import ensure_admin_key
 from isp_plugins.api.factory import create_app
 from isp_plugins.asgi import Server, bind, uvicorn_config
 from isp_plugins.db.tables import Plugin
@@ -54,6 +55,7 @@ async def serve(app: Any) -> None:
 async def serve_ours(data_dir: str) -> None:
     """The whole product."""
     async with PluginSystem.open(Settings(data_dir=Path(data_dir))) as system:
+        await ensure_admin_key(system.keys, Path(data_dir))
         await serve(create_app(system))
 
 

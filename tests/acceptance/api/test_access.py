@@ -38,8 +38,8 @@ ROUTES = [
     ("GET", "/keys", "admin"),
     ("POST", "/keys", "admin"),
     ("DELETE", "/keys/99", "admin"),
-    ("GET", "/audit", "admin"),
-    ("POST", "/audit/verify", "admin"),
+    ("GET", "/audit", "viewer"),
+    ("POST", "/audit/verify", "viewer"),
     ("POST", "/secrets/rotate", "admin"),
 ]
 """Every route and the least role that may use it."""

@@ -1,0 +1,55 @@
+"""schemathesis over the whole OpenAPI document, against a real server process: every check on, nothing left out.
+
+The admin's key is sent along, and the server holds a plugin (id 1), active and bound to a hook, so that ids that are found lead somewhere.
+Examples are limited so that it runs within a minute; hypothesis' own seed changes from run to run.
+"""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+
+from isp_plugins.api.factory import documentation
+from support.server import api_server
+
+EXAMPLES = 8
+"""Of each operation and phase; schemathesis adds its own systematic cases to them."""
+
+schema = schemathesis.openapi.from_dict(documentation())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with an active plugin."""
+    with api_server(tmp_path_factory.mktemp("fuzz")) as running:
+        plugin = running.plugin(enabled=True)
+        running.hook(plugin, "customer_created", "welcome")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def key(server):
+    """A key of the fuzzer's own, and its id."""
+    created = server.admin.post("/keys", json={"name": "fuzzer", "role": "admin"}).json()
+    return created["id"], created["token"]
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_operation_keeps_its_promises(case, server, key):
+    key_id, token = key
+    if case.operation.definition.raw["operationId"] == "revoke_key" and str(
+        case.path_parameters.get("key_id")
+    ) == str(key_id):
+        case.path_parameters["key_id"] = (
+            999_999_999  # a fuzzer that revokes its own key would only see 401 afterwards
+        )
+    case.call_and_validate(base_url=server.url, headers={"X-API-Key": token})
+
+
+def test_nothing_was_unexpected(server):
+    assert "Unexpected error" not in server.process.log.read_text()
