@@ -198,9 +198,11 @@ async def test_a_rollback_is_a_new_version_with_the_old_content(service, databas
     assert (await service.versions(plugin_id))[0].note == "rollback to version 1"
 
 
-async def test_a_rollback_to_what_never_was_is_not_found(service, plugin_id):
+@pytest.mark.parametrize("version", [-1, 0, 2, 2**70])
+async def test_a_rollback_to_what_never_was_is_not_found(service, database, plugin_id, version):
+    await save(service, database, plugin_id, host="h")
     with pytest.raises(ConfigurationVersionNotFoundError):
-        await service.plan(plugin_id, SCHEMA, ConfigChange(rollback_to=9))
+        await service.plan(plugin_id, SCHEMA, ConfigChange(rollback_to=version))
 
 
 async def test_a_rollback_stands_alone(service, database, plugin_id):

@@ -181,6 +181,12 @@ async def test_masks_are_replaced_and_forgotten(logs, logger):
     assert await messages(logs) == ["first-secret ********", "second-secret"]
 
 
+async def test_any_text_of_a_plugins_can_be_masked(logs):
+    logs.set_masks(7, frozenset({"hunter2-secret"}))
+    assert logs.masked(7, "it said hunter2-secret") == "it said ********"
+    assert logs.masked(8, "it said hunter2-secret") == "it said hunter2-secret"
+
+
 async def test_close_stores_what_waits(database, clock):
     logs = make_logs(database, clock, flush_interval=3600)
     await logs.open()

@@ -1,7 +1,7 @@
 """Pages of logs: newest first, filtered, and read from an index."""
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import insert, text
@@ -95,6 +95,22 @@ async def test_filters_narrow_together(logs, hundred, names):
 
 async def test_since_is_included_and_until_is_not(logs, hundred):
     assert await found(logs, since=hundred[10]["at"], until=hundred[13]["at"]) == [12, 11, 10]
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        LogFilters(plugin_id=2**70),
+        LogFilters(plugin_id=-1),
+        LogFilters(hook="\x00", request_id="\ud800", q="a\x00\udfff"),
+        LogFilters(since=datetime.max.replace(tzinfo=timezone(-timedelta(hours=14)))),
+        LogFilters(until=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))),
+        LogFilters(until=datetime(1, 1, 1)),  # noqa: DTZ001  without a zone on purpose
+    ],
+    ids=str,
+)
+async def test_no_filter_is_too_strange_to_find_nothing(logs, hundred, filters):
+    assert (await logs.page(filters, 1, 50)).items == []
 
 
 async def test_a_search_looks_into_tracebacks_and_takes_wildcards_literally(logs, database, clock):

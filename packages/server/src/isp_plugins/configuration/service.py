@@ -144,7 +144,7 @@ class ConfigurationService:
         stored, _, base = await self._stored(plugin_id)
         decoder = Decoder(self._cipher, plugin_id)
         async with self._database.reading() as session:
-            version = await store.version_of(session, plugin_id, wanted)
+            version = await store.version_of(session, plugin_id, wanted) if 0 < wanted <= base else None
         if version is None:
             raise ConfigurationVersionNotFoundError(version=wanted)
         after = decoder.entries(version.entries)

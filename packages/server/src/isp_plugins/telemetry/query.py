@@ -9,9 +9,9 @@
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import MINYEAR, UTC, datetime
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, false, func, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.contracts.vocabulary import LogLevel
@@ -20,12 +20,15 @@ from isp_plugins.db.paging import Page
 from isp_plugins.db.tables.logs import PluginLog
 from isp_plugins.telemetry.errors import LogPageTooDeepError
 from isp_plugins.telemetry.records import LogFilters, LogView, levels_from
+from isp_plugins.telemetry.text import storable
 
 COUNTED = 10_000
 """How far totals and pages go."""
 SEARCHED = 50_000
 """How many rows per level are searched for a text."""
 ESCAPE = "\\"
+LARGEST_ID = 2**31 - 1
+"""Beyond what PostgreSQL's integers hold there is no plugin."""
 
 Branch = Select[datetime, int]
 """Times and ids of rows, newest first."""
@@ -85,16 +88,26 @@ def _conditions(filters: LogFilters) -> list[ColumnElement[bool]]:
     if filters.plugin_id is not None:
         # The sum keeps a planner without statistics from choosing the plugin's index where the hook's is the narrower one.
         plugin = PluginLog.plugin_id if filters.hook is None else PluginLog.plugin_id + literal(0)
-        found.append(plugin == filters.plugin_id)
+        found.append(plugin == filters.plugin_id if 0 <= filters.plugin_id <= LARGEST_ID else false())
     if filters.hook is not None:
-        found.append(PluginLog.hook == filters.hook)
+        found.append(PluginLog.hook == storable(filters.hook))
     if filters.request_id is not None:
-        found.append(PluginLog.request_id == filters.request_id)
+        found.append(PluginLog.request_id == storable(filters.request_id))
     if filters.since is not None:
-        found.append(PluginLog.at >= filters.since)
+        found.append(PluginLog.at >= _in_utc(filters.since))
     if filters.until is not None:
-        found.append(PluginLog.at < filters.until)
+        found.append(PluginLog.at < _in_utc(filters.until))
     return found
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The moment in UTC (which one without a zone is taken for), or the first or last there is where it lies beyond."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        return (
+            datetime.min.replace(tzinfo=UTC) if moment.year == MINYEAR else datetime.max.replace(tzinfo=UTC)
+        )
 
 
 async def _views(session: AsyncSession, ids: Sequence[int]) -> list[LogView]:
@@ -122,4 +135,4 @@ def _view(row: PluginLog) -> LogView:
 
 def _escaped(text: str) -> str:
     """The text with the wildcards of LIKE taken literally."""
-    return text.replace(ESCAPE, ESCAPE * 2).replace("%", ESCAPE + "%").replace("_", ESCAPE + "_")
+    return storable(text).replace(ESCAPE, ESCAPE * 2).replace("%", ESCAPE + "%").replace("_", ESCAPE + "_")

@@ -10,11 +10,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-import isp_plugins
-
 MAX_FRAMES = 60
 """Innermost frames that are kept."""
-HOST = str(Path(isp_plugins.__file__).parent) + "/"
+HOST = str(Path(__file__).parents[1]) + "/"
 LIBRARY = sysconfig.get_paths()["stdlib"] + "/"
 
 
