@@ -10,7 +10,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -30,6 +29,7 @@ from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.db.paging import Page, fetch_page
 from isp_plugins.db.tables import ApiKey, Role, SystemMetadata
 from isp_plugins.errors import UnauthenticatedError
+from isp_plugins.periodic import Periodic
 
 logger = logging.getLogger(__name__)
 VERSION = "api_keys_version"
@@ -49,21 +49,17 @@ class ApiKeys:
         self._table = KeyTable()
         self._refreshing = asyncio.Lock()
         self._used: set[int] = set()
-        self._watch: asyncio.Task[None] | None = None
+        self._watch = Periodic(self._look, POLL_S, name="the watch over API keys")
+        self._flushed_at = clock.monotonic()
 
     async def open(self) -> None:
         """Load the keys, and watch for changes that other processes make."""
         await self.refresh()
-        if self._watch is None:
-            self._watch = asyncio.create_task(self._keep_watch(), name="api keys watch")
+        self._watch.start()
 
     async def close(self) -> None:
         """Stop watching and write what is counted."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
-            self._watch = None
+        await self._watch.stop()
         await self.flush()
 
     def authenticate(self, token: str | None, *, source: str | None) -> Principal:
@@ -213,20 +209,15 @@ class ApiKeys:
                 "the last use of %d API keys waits to be recorded: the database does not answer", len(used)
             )
 
-    async def _keep_watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        flushed_at = loop.time()
-        while True:
-            await asyncio.sleep(POLL_S)
-            try:
-                await self.refresh()
-                if loop.time() - flushed_at >= FLUSH_S:
-                    flushed_at = loop.time()
-                    await self.flush()
-            except DatabaseUnavailableError as error:
-                logger.warning("the API keys last seen hold on: %s", error)
-            except Exception:
-                logger.exception("watching the API keys failed; it goes on")
+    async def _look(self) -> None:
+        try:
+            await self.refresh()
+        except DatabaseUnavailableError as error:
+            logger.warning("the API keys last seen hold on: %s", error)
+            return
+        if self._clock.monotonic() - self._flushed_at >= FLUSH_S:
+            self._flushed_at = self._clock.monotonic()
+            await self.flush()
 
 
 async def _move_version(session: AsyncSession) -> None:

@@ -7,10 +7,8 @@
 4. Refused authentications are counted in memory and written a minute later; a crash loses at most what was not yet written.
 """
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
@@ -41,6 +39,7 @@ from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.db.paging import Page, fetch_page
 from isp_plugins.db.tables import AuditEntry
 from isp_plugins.keyring import KeyRing
+from isp_plugins.periodic import Periodic
 
 logger = logging.getLogger(__name__)
 HOUSEKEEPING_S = 5.0
@@ -68,21 +67,17 @@ class AuditLog:
         self._head_file = HeadFile(head_file) if head_file is not None else None
         self._is_compared = False
         self._refusals = RefusalCounter()
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._housekeeping = Periodic(self.flush, HOUSEKEEPING_S, name="the audit trail's housekeeping")
 
     async def open(self) -> None:
         """Compare the head file with the database, record it if the chain was cut while nobody ran, and start the housekeeping."""
         if self._head_file is not None:
             await self._compare_head_file(self._head_file)
-        self._housekeeping = asyncio.create_task(self._keep_house(), name="audit housekeeping")
+        self._housekeeping.start()
 
     async def close(self) -> None:
         """Write what is counted, and wait for the head file; the log can still record afterwards."""
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._housekeeping
-            self._housekeeping = None
+        await self._housekeeping.stop()
         await self.flush(everything=True)
 
     async def record(
@@ -116,7 +111,7 @@ class AuditLog:
 
     async def flush(self, *, everything: bool = False) -> None:
         """Write the refusals of minutes that ended (of every minute if asked), and wait for the head file."""
-        for source, minute, count in list(self._refusals.take(None if everything else self._clock.now())):
+        for source, minute, count in self._refusals.take(None if everything else self._clock.now()):
             try:
                 await self.record_alone(
                     AuditTag.AUTHENTICATION_REFUSED,
@@ -127,7 +122,8 @@ class AuditLog:
                 )
             except DatabaseUnavailableError as error:
                 self._refusals.add(source, minute, count)
-                logger.warning("refused authentications of %s wait to be recorded: %s", source, error)
+                logger.warning("refused authentications wait to be recorded: %s", error)
+                break
         if self._head_file is not None:
             await self._head_file.flush()
 
@@ -216,14 +212,6 @@ class AuditLog:
         async with self._database.reading() as session:
             row = (await rows.heads(session)).get(self._node)
             return is_continued(said, row, await session.scalar(named))
-
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(HOUSEKEEPING_S)
-            try:
-                await self.flush()
-            except Exception:
-                logger.exception("the audit housekeeping failed; it goes on")
 
 
 def _write_after_commit(session: AsyncSession, head: SealedHead, file: HeadFile) -> None:

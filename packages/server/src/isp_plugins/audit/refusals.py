@@ -26,4 +26,6 @@ class RefusalCounter:
         """Hand over `(source, minute, count)` of every minute that ended before that moment; of every minute if None."""
         minute = before.replace(second=0, microsecond=0) if before is not None else None
         for place in sorted(place for place in self._counts if minute is None or place[1] < minute):
-            yield (*place, self._counts.pop(place))
+            # Whoever else takes at the same time may have been quicker.
+            if count := self._counts.pop(place, 0):
+                yield (*place, count)
