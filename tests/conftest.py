@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 
 from isp_plugins.access import ApiKeys
@@ -22,6 +23,9 @@ from isp_plugins.testing import FakeClock
 from support.postgres import running_postgres
 
 TEMPLATE = "isp_template"
+# A busy machine is slow, not wrong: pytest's own timeout ends a test that hangs.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 _numbers = itertools.count(1)
 
 
