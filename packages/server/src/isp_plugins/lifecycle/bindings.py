@@ -17,6 +17,7 @@ from isp_plugins.contracts.runtime import DeclaredHook, RunningPlugin
 from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, LogLevel
 from isp_plugins.db.engine import Database
 from isp_plugins.hooks.binding import Fit
+from isp_plugins.hooks.catalogue import HOOK_NAME
 from isp_plugins.hooks.records import MAX_METHOD, HookView
 from isp_plugins.hooks.store import HookStore, subscriptions_of
 from isp_plugins.lifecycle.records import PluginRecord
@@ -69,11 +70,7 @@ class Bindings:
             fits = await self._store.fits(session, merged, running)
         return Bound(
             plugin_id=record.id,
-            subscriptions=tuple(
-                subscriptions_of(
-                    merged, plugin_name=record.name, fits=fits, debug=record.log_level is LogLevel.DEBUG
-                )
-            ),
+            subscriptions=_told(record, merged, fits),
             changed=bool(missing) or _differs(views, merged, fits),
             added=bool(missing),
             before=before,
@@ -94,16 +91,28 @@ class Bindings:
         """What the engine is told after an operator's change, and how many do not fit."""
         views = await self._store.list(session, record.id)
         fits = await self._store.fits(session, views, running)
-        subscriptions = subscriptions_of(
-            views, plugin_name=record.name, fits=fits, debug=record.log_level is LogLevel.DEBUG
-        )
-        return tuple(subscriptions), sum(fit.status is BindingStatus.INVALID for fit in fits.values())
+        return _told(record, views, fits), sum(fit.status is BindingStatus.INVALID for fit in fits.values())
 
     async def _added(
         self, plugin_id: int, before: Sequence[HookView], missing: Sequence[DeclaredHook]
     ) -> Sequence[HookView]:
         async with self._database.transaction() as session:
             return await self._store.replace_declared(session, plugin_id, [*_as_declared(before), *missing])
+
+
+def _told(
+    record: PluginRecord, views: Sequence[HookView], fits: Mapping[int, Fit]
+) -> tuple[Subscription, ...]:
+    """What the engine is told; of one that does not fit neither the name nor the condition need be readable, and it never runs."""
+    debug = record.log_level is LogLevel.DEBUG
+    found = subscriptions_of(views, plugin_name=record.name, fits=fits, debug=debug)
+    fitting = [one for one in found if one.binding is not BindingStatus.INVALID]
+    invalid = [
+        replace(one, condition=None)
+        for one in found
+        if one.binding is BindingStatus.INVALID and HOOK_NAME.fullmatch(one.hook)
+    ]
+    return (*fitting, *invalid)
 
 
 def _key(view: HookView) -> Key:

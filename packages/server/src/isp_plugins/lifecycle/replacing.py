@@ -48,9 +48,9 @@ async def _beside(
         await _probe(stage, new, await _health(stage, old))
         bound = await stage.bindings.bind(record, new.running)
         undo.push_async_callback(stage.bindings.forget, bound)
-        undo.push_async_callback(_swap, stage, record.id, old)
+        undo.push_async_callback(_swap_back, stage, old)
         new.subscriptions = bound.subscriptions
-        await _swap(stage, record.id, new)
+        stage.engine.subscribe(record.id, new.subscriptions)
         await new.running.activate()
         yield bound
         stage.instances[record.id] = new
@@ -65,6 +65,7 @@ async def _after(
 ) -> AsyncIterator[Bound]:
     before = await _health(stage, old)
     async with stage.engine.gate(record.id), AsyncExitStack() as undo:
+        await stage.engine.drain(record.id, timeout=stage.settings.drain_timeout)
         del stage.instances[record.id]
         await stage.launcher.stop(old)
         undo.push_async_callback(_bring_back, stage, old)
@@ -78,8 +79,9 @@ async def _after(
         undo.pop_all()
 
 
-async def _swap(stage: Stage, plugin_id: int, instance: Instance) -> None:
-    stage.engine.subscribe(plugin_id, instance.subscriptions)
+async def _swap_back(stage: Stage, old: Instance) -> None:
+    stage.engine.subscribe(old.record.id, old.subscriptions)
+    await stage.engine.drain(old.record.id, timeout=stage.settings.drain_timeout)
 
 
 async def _bring_back(stage: Stage, old: Instance) -> None:
