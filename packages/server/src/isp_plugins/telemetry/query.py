@@ -3,7 +3,8 @@
 1. Every search is cut into one branch per level. A branch fixes the level (and the plugin, or the hook) and is read from the end of an index
    that holds exactly that in the order of the page; the branches are merged. So no combination of a level with a plugin or a hook reads
    more than a page of each level, however rare the level is.
-2. With a plugin and a hook, the hook's index is read and the plugin is compared: few plugins share a hook. A request id has few rows.
+2. With a plugin and a hook, the hook's index is read and the plugin is compared: few plugins share a hook. A request has few rows,
+   which are read from its own index.
 3. The total is exact up to `COUNTED`; beyond, it stays there, and pages end there: `until` goes further back.
 4. `q` is looked for in the newest `SEARCHED` rows per level that the other filters leave.
 """
@@ -13,6 +14,7 @@ from datetime import MINYEAR, UTC, datetime
 
 from sqlalchemy import ColumnElement, Select, false, func, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from isp_plugins.contracts.vocabulary import LogLevel
 from isp_plugins.db.engine import Database
@@ -27,9 +29,12 @@ COUNTED = 10_000
 SEARCHED = 50_000
 """How many rows per level are searched for a text."""
 ESCAPE = "\\"
+OF_A_REQUEST = 100_000
+"""How many rows of one request are looked at."""
 LARGEST_ID = 2**31 - 1
 """Beyond what PostgreSQL's integers hold there is no plugin."""
 
+Rows = type[PluginLog]
 Branch = Select[datetime, int]
 """Times and ids of rows, newest first."""
 
@@ -64,18 +69,31 @@ def _sub(branch: Branch) -> Branch:
 
 
 def _branches(filters: LogFilters) -> list[Branch]:
-    """One newest-first select of (at, id) per level."""
-    return [_branch(filters, level) for level in levels_from(filters.level)]
+    """One newest-first select of (at, id) per level; a single one for a request."""
+    if filters.request_id is not None:
+        return [_branch_of_request(filters, filters.request_id)]
+    return [_searched(filters, _newest(PluginLog, filters, level)) for level in levels_from(filters.level)]
 
 
-def _branch(filters: LogFilters, level: LogLevel) -> Branch:
-    wanted = (PluginLog.level == level.value, *_conditions(filters))
-    newest = (
-        select(PluginLog.at, PluginLog.id).where(*wanted).order_by(PluginLog.at.desc(), PluginLog.id.desc())
-    )
+def _branch_of_request(filters: LogFilters, request_id: str) -> Branch:
+    # The limit keeps a planner from reading the subquery through any other index than the request's.
+    few = select(PluginLog).where(PluginLog.request_id == storable(request_id)).limit(OF_A_REQUEST).subquery()
+    rows = aliased(PluginLog, few)
+    levels = rows.level.in_([level.value for level in levels_from(filters.level)])
+    found = select(rows.at, rows.id).where(levels, *_conditions(rows, filters))
+    return _searched(filters, found.order_by(rows.at.desc(), rows.id.desc()), rows)
+
+
+def _newest(rows: Rows, filters: LogFilters, level: LogLevel) -> Branch:
+    wanted = (rows.level == level.value, *_conditions(rows, filters))
+    return select(rows.at, rows.id).where(*wanted).order_by(rows.at.desc(), rows.id.desc())
+
+
+def _searched(filters: LogFilters, newest: Branch, rows: Rows = PluginLog) -> Branch:
+    """Those of the newest that hold the text."""
     if filters.q is None:
         return newest
-    texts = newest.add_columns(PluginLog.message, PluginLog.traceback).limit(SEARCHED).subquery()
+    texts = newest.add_columns(rows.message, rows.traceback).limit(SEARCHED).subquery()
     pattern = f"%{_escaped(filters.q)}%"
     found = or_(
         texts.c.message.ilike(pattern, escape=ESCAPE), texts.c.traceback.ilike(pattern, escape=ESCAPE)
@@ -83,20 +101,18 @@ def _branch(filters: LogFilters, level: LogLevel) -> Branch:
     return select(texts.c.at, texts.c.id).where(found).order_by(texts.c.at.desc(), texts.c.id.desc())
 
 
-def _conditions(filters: LogFilters) -> list[ColumnElement[bool]]:
+def _conditions(rows: Rows, filters: LogFilters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.plugin_id is not None:
         # The sum keeps a planner without statistics from choosing the plugin's index where the hook's is the narrower one.
-        plugin = PluginLog.plugin_id if filters.hook is None else PluginLog.plugin_id + literal(0)
+        plugin = rows.plugin_id if filters.hook is None else rows.plugin_id + literal(0)
         found.append(plugin == filters.plugin_id if 0 <= filters.plugin_id <= LARGEST_ID else false())
     if filters.hook is not None:
-        found.append(PluginLog.hook == storable(filters.hook))
-    if filters.request_id is not None:
-        found.append(PluginLog.request_id == storable(filters.request_id))
+        found.append(rows.hook == storable(filters.hook))
     if filters.since is not None:
-        found.append(PluginLog.at >= _in_utc(filters.since))
+        found.append(rows.at >= _in_utc(filters.since))
     if filters.until is not None:
-        found.append(PluginLog.at < _in_utc(filters.until))
+        found.append(rows.at < _in_utc(filters.until))
     return found
 
 
