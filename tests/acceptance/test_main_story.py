@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 
 import pytest
+
 from support.commands import ROOT, serving
 from support.mail import mailbox
 
@@ -17,7 +18,9 @@ PASSWORD = "correct horse battery staple"
 def story(tmp_path_factory):
     """A server on which the operator did everything, the mailbox, and the dispatch's answer."""
     folder = tmp_path_factory.mktemp("story")
-    shutil.copytree(EXAMPLE, folder / "var" / "plugins" / EXAMPLE.name, ignore=shutil.ignore_patterns("tests"))
+    shutil.copytree(
+        EXAMPLE, folder / "var" / "plugins" / EXAMPLE.name, ignore=shutil.ignore_patterns("tests")
+    )
     with mailbox(folder, username="isp", password=PASSWORD) as mail, serving(folder) as server:
         with server.client() as api:
             plugin = api.post("/plugins/", json=registration()).raise_for_status().json()
@@ -28,18 +31,31 @@ def story(tmp_path_factory):
             api.put(f"/plugins/{plugin['id']}/config", json={"values": values}).raise_for_status()
             api.post(f"/plugins/{plugin['id']}/enable").raise_for_status()
             bind(api, plugin["id"])
-            result = api.post("/hooks/customer_created/dispatch", json={"payload": CUSTOMER}).raise_for_status().json()
+            result = (
+                api.post("/hooks/customer_created/dispatch", json={"payload": CUSTOMER})
+                .raise_for_status()
+                .json()
+            )
         yield server, mail, plugin["id"], result
 
 
 def registration():
     """The example's own registration, without the hooks that it suggests: the operator binds one."""
-    return {name: value for name, value in json.loads((EXAMPLE / "plugin.json").read_text()).items() if name != "hooks"}
+    return {
+        name: value
+        for name, value in json.loads((EXAMPLE / "plugin.json").read_text()).items()
+        if name != "hooks"
+    }
 
 
 def bind(api, plugin_id):
     """Bind the method that the specification names."""
-    hook = {"hook_name": "customer_created", "hook_type": "action", "callback_method": "send_customer_welcome_email", "priority": 100}
+    hook = {
+        "hook_name": "customer_created",
+        "hook_type": "action",
+        "callback_method": "send_customer_welcome_email",
+        "priority": 100,
+    }
     api.post(f"/plugins/{plugin_id}/hooks", json=hook).raise_for_status()
 
 
@@ -64,7 +80,9 @@ def test_audit_trail_tells_what_happened(story):
 def test_plugin_log_tells_what_happened(story):
     server, _, plugin_id, _ = story
     with server.client() as api:
-        lines = api.get("/plugins/logs", params={"plugin_id": plugin_id, "hook": "customer_created"}).json()["items"]
+        lines = api.get("/plugins/logs", params={"plugin_id": plugin_id, "hook": "customer_created"}).json()[
+            "items"
+        ]
     assert lines, "the mail should have been logged with its hook"
 
 

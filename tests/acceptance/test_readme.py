@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from support.commands import ROOT, clean_environment, demonstration
 
 README = (ROOT / "README.md").read_text()

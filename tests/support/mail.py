@@ -22,7 +22,7 @@ class MailServer:
     port: int = 0
     received: list[EmailMessage] = field(default_factory=list)
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802, ARG002  aiosmtpd's name and arguments
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         """Keep a message."""
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
@@ -50,12 +50,22 @@ def mailbox(folder: Path, *, username: str, password: str) -> Iterator[MailServe
 
     def authenticate(*arguments: Any) -> AuthResult:
         given = arguments[-1]
-        fits = isinstance(given, LoginPassword) and given.login == username.encode() and given.password == password.encode()
+        fits = (
+            isinstance(given, LoginPassword)
+            and given.login == username.encode()
+            and given.password == password.encode()
+        )
         return AuthResult(success=fits)
 
     server = MailServer(ca_file)
     controller = FreePortController(
-        server, hostname="127.0.0.1", port=0, tls_context=context, require_starttls=True, auth_required=True, authenticator=authenticate
+        server,
+        hostname="127.0.0.1",
+        port=0,
+        tls_context=context,
+        require_starttls=True,
+        auth_required=True,
+        authenticator=authenticate,
     )
     controller.start()
     try:

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -110,6 +110,11 @@ class Database:
             async with AsyncSession(self._reader, expire_on_commit=False) as session:
                 await self._begin(session)
                 yield session
+
+    async def check(self) -> None:
+        """Ask the database for an answer, whatever it says; `DatabaseUnavailableError`."""
+        async with self.reading() as session:
+            await session.execute(select(1))
 
     async def close(self) -> None:
         """Close every connection; a block still open loses its connection when it ends."""

@@ -1,7 +1,6 @@
 """What needs no key: is the server alive, is it ready, and what does a problem mean."""
 
 from fastapi import APIRouter, Path
-from sqlalchemy import text
 
 from isp_plugins.api.deps import System
 from isp_plugins.api.errors import NotReadyError, ProblemUnknownError
@@ -22,8 +21,7 @@ async def get_liveness() -> ReadinessOut:
 async def get_readiness(system: System) -> ReadinessOut:
     """Answers 200 when the database can be read; 503 otherwise."""
     try:
-        async with system.database.reading() as session:
-            await session.execute(text("SELECT 1"))
+        await system.database.check()
     except Exception as error:
         raise NotReadyError(problem="the database does not answer") from error
     return ReadinessOut(status="ready")
@@ -37,7 +35,7 @@ async def list_problems() -> list[ProblemKind]:
 
 @router.get("/problems/{slug}", response_model=ProblemKindOut, **needs(PUBLIC, ProblemUnknownError))
 async def get_problem(
-    slug: str = Path(description="Last part of a problem's `type`.", max_length=200),
+    slug: str = Path(description="Last part of a problem's `type`."),
 ) -> ProblemKind:
     """Explain one kind of problem: its status and what its message says (`{field}` stands for a value)."""
     found = next((kind for kind in every_kind() if kind.slug == slug), None)

@@ -7,7 +7,7 @@ import typer
 
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.plugins import PluginArgument
-from isp_plugins.cli.output import fail, record, say, table
+from isp_plugins.cli.output import Column, fail, record, say, table
 from isp_plugins.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="Show and change a plugin's configuration.")
@@ -31,7 +31,7 @@ def get(
             )
         session.show(found[0], lambda entry: say(_shown(entry)))
         return
-    columns = (
+    columns: tuple[Column, ...] = (
         ("KEY", "key"),
         ("VALUE", _shown),
         ("SOURCE", "source"),
@@ -89,7 +89,7 @@ def unset(
 def history(session: Session, plugin: PluginArgument) -> None:
     """List the versions of the configuration, newest first."""
     answer = session.client.get(session.client.plugin_path(plugin, "config", "versions"))
-    columns = (
+    columns: tuple[Column, ...] = (
         ("VERSION", "version"),
         ("WHEN", "created_at"),
         ("WHO", "created_by"),
