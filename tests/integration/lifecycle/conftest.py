@@ -1,0 +1,63 @@
+"""A whole plugin system on a data directory of the test's own, and plugin files to load."""
+
+import textwrap
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isp_plugins.lifecycle.records import PluginDraft
+from isp_plugins.settings import Settings
+from isp_plugins.system import PluginSystem
+from support.fakes_lifecycle import draft
+
+HEAD = """
+from app.services.plugin_service import PluginInterface
+from isp_plugin_sdk.hooks import action, filter
+"""
+Write = Callable[..., PluginDraft]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """The data directory; plugins go below `plugins`."""
+    (tmp_path / "data" / "plugins").mkdir(parents=True)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def write(data_dir: Path) -> Write:
+    """Writes the module of a plugin, given the body of its class, and returns its draft."""
+
+    def write_plugin(name: str, body: str, *, head: str = "", **fields: Any) -> PluginDraft:
+        source = (
+            HEAD
+            + textwrap.dedent(head)
+            + "\n\nclass Plugin(PluginInterface):\n"
+            + textwrap.indent(textwrap.dedent(body), "    ")
+        )
+        (data_dir / "plugins" / f"{name}.py").write_text(source)
+        return draft(name, **fields)
+
+    return write_plugin
+
+
+@pytest.fixture
+def quick(data_dir: Path) -> Settings:
+    """Settings with short deadlines."""
+    return Settings(
+        data_dir=data_dir,
+        load_timeout=1.0,
+        initialize_timeout=1.0,
+        cleanup_timeout=1.0,
+        drain_timeout=2.0,
+        recovery_backoff_min=0.05,
+    )
+
+
+@pytest.fixture
+async def system(quick: Settings) -> AsyncIterator[PluginSystem]:
+    """The system, open."""
+    async with PluginSystem.open(quick) as system:
+        yield system
