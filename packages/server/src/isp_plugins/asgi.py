@@ -75,6 +75,7 @@ def from_environment() -> Application:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises a `StartupError` that says what to mend."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)-8s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every start, migration or not
     listener = bind(settings.host, settings.port)
     with contextlib.closing(listener), asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings, listener))

@@ -57,7 +57,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, empty
         grid.add_column(heading, no_wrap=not sys.stdout.isatty(), overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(row, field) for _, field in columns))
-    console().print(grid)
+    _print(grid)
 
 
 def record(value: Mapping[str, Any], fields: Sequence[Column]) -> None:
@@ -68,7 +68,7 @@ def record(value: Mapping[str, Any], fields: Sequence[Column]) -> None:
     for heading, field in fields:
         if text := _cell(value, field):
             grid.add_row(heading, text)
-    console().print(grid)
+    _print(grid)
 
 
 def fail(
@@ -90,6 +90,17 @@ def fail(
             else f"  {escape(str(mistake.get('message', '')))}"
         )
     raise typer.Exit(code)
+
+
+def _print(grid: Table) -> None:
+    """Print a table; a pipe gets no blanks at the ends of lines."""
+    out = console()
+    if out.is_terminal:
+        out.print(grid)
+        return
+    with out.capture() as captured:
+        out.print(grid)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def _cell(row: Mapping[str, Any], field: str | Callable[[Mapping[str, Any]], Any]) -> str:

@@ -1,10 +1,11 @@
 """`keys`, `audit` and `secrets`: who may, who did, and what is kept encrypted; each also works offline, under the data directory's lock."""
 
+import importlib
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
 
-from isp_plugins.cli import offline
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.output import record, say, table
 from isp_plugins.cli.session import Session, command
@@ -12,6 +13,13 @@ from isp_plugins.cli.session import Session, command
 keys = typer.Typer(no_args_is_help=True, help="API keys of callers and operators.")
 audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
 secrets = typer.Typer(no_args_is_help=True, help="The keys that encrypt secrets.")
+
+
+def _offline() -> ModuleType:
+    """The commands that open the data directory themselves; importing the whole host would slow every other command down."""
+    return importlib.import_module("isp_plugins.cli.offline")
+
+
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Work on the data directory itself; the server must not be running.")
 ]
@@ -38,7 +46,7 @@ def create_key(
         "expires_at": expires_at,
     }
     answer = (
-        offline.create_key(session.data_dir, body)
+        _offline().create_key(session.data_dir, body)
         if off
         else session.client.post("/keys", {k: v for k, v in body.items() if v is not None})
     )
@@ -98,7 +106,7 @@ def list_audit(
 @command(audit, "verify")
 def verify_audit(session: Session, off: OfflineOption = False) -> None:
     """Check the whole chain; ends with code 4 if an entry was edited, removed, reordered or cut off."""
-    answer = offline.verify_audit(session.data_dir) if off else session.client.post("/audit/verify")
+    answer = _offline().verify_audit(session.data_dir) if off else session.client.post("/audit/verify")
 
     def human(report: dict[str, Any]) -> None:
         if report["intact"]:
@@ -118,7 +126,7 @@ def verify_audit(session: Session, off: OfflineOption = False) -> None:
 @command(secrets, "rotate")
 def rotate(session: Session, off: OfflineOption = False) -> None:
     """Encrypt every secret with a new key; the old one stays in the ring for old versions of configurations."""
-    answer = offline.rotate_secrets(session.data_dir) if off else session.client.post("/secrets/rotate")
+    answer = _offline().rotate_secrets(session.data_dir) if off else session.client.post("/secrets/rotate")
     session.show(
         answer, lambda it: say(f"{it['rotated']} secrets are encrypted with key {it['key_id']} now.")
     )

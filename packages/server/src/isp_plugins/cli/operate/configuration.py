@@ -1,6 +1,7 @@
 """`config`: a plugin's values, their versions and the way back."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -137,7 +138,7 @@ def _assignment(assignment: str, entries: dict[str, Any], *, text: bool) -> tupl
         return key, value
 
 
-def _shown(entry: dict[str, Any]) -> str:
+def _shown(entry: Mapping[str, Any]) -> str:
     """A value as people write it."""
     value = entry["value"]
     if value is None:
