@@ -7,14 +7,17 @@
 """
 
 import logging
+import random
 import re
-import secrets
+from collections.abc import Awaitable, Callable
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from isp_plugins.api import problems
 from isp_plugins.api.errors import InternalError
+from isp_plugins.errors import PluginSystemError
 
 logger = logging.getLogger(InternalError.log_name)
 
@@ -26,11 +29,17 @@ WITH_SLASH = frozenset({"/api/v1/plugins/"})
 """Paths that the specification writes with a slash at their end; all others have none."""
 
 
+Shortcut = Callable[[Scope], "Handler | None"]
+"""Finds the handler of a request that is too hot for the framework's own way to it; None: take that way."""
+Handler = Callable[[Request], Awaitable[Response]]
+
+
 class Edge:
     """Gives requests their id and answers their headers, and catches what nobody caught."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, shortcut: Shortcut | None = None) -> None:
         self._app = app
+        self._shortcut = shortcut
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; what is not HTTP passes untouched."""
@@ -53,7 +62,12 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            handler = self._shortcut(scope) if self._shortcut is not None else None
+            if handler is None:
+                await self._app(scope, receive, send_with_headers)
+            else:
+                answer = await _answered(handler, Request(scope, receive), request_id)
+                await answer(scope, receive, send_with_headers)
         except ClientDisconnect:
             return
         except Exception:
@@ -65,12 +79,20 @@ class Edge:
             await _answer_500(send_with_headers, request_id)
 
 
+async def _answered(handler: Handler, request: Request, request_id: str) -> Response:
+    """What a handler answers; what it refuses is a problem document here as everywhere."""
+    try:
+        return await handler(request)
+    except PluginSystemError as error:
+        return problems.response(error, request_id)
+
+
 def request_id_of(scope: Scope) -> str:
     """The caller's request id where it can be trusted to be harmless, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _PLAIN.fullmatch(value):
             return str(value.decode())
-    return secrets.token_hex(12)
+    return f"{random.getrandbits(96):024x}"
 
 
 def one_spelling(path: str) -> str:

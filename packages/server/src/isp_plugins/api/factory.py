@@ -5,9 +5,12 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from isp_plugins.api import docs_page, handlers, openapi
 from isp_plugins.api.deps import JsonBytes
@@ -30,6 +33,16 @@ from isp_plugins.api.resources import (
 from isp_plugins.system import PluginSystem
 
 
+class Api(FastAPI):
+    """FastAPI with our own stack around its router, all of it here: edge, error handlers, FastAPI's exit stack, router."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The stack, outermost first; the dispatch of a hook leaves it after the edge."""
+        inner = AsyncExitStackMiddleware(self.router)
+        handled = ExceptionMiddleware(inner, handlers=self.exception_handlers)
+        return Edge(handled, shortcut=dispatch.shortcut)
+
+
 def create_app(system: PluginSystem) -> FastAPI:
     """The application that serves this system."""
     app = _bare_app()
@@ -45,16 +58,16 @@ def documentation() -> dict[str, Any]:
 
 def _bare_app() -> FastAPI:
     """The application with its routes, fixed paths before those with an id."""
-    app = FastAPI(
+    app = Api(
         title="ISP Framework Plugin System",
         version=version("isp-plugins"),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False},
     )
     app.router.routes = [*_routes(), *docs_page.routes(), Route(docs_page.OPENAPI, _openapi_json)]
-    app.add_middleware(Edge)
     handlers.add_to(app)
     return app
 

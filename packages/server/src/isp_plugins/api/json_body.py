@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from isp_plugins.api.errors import (
     BodyTooLargeError,
@@ -35,18 +35,26 @@ _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body; `BodyTooLargeError` as soon as it is known to be longer than `limit` bytes."""
-    declared = request.headers.get("content-length")
-    if declared is not None and declared.isdecimal() and int(declared) > limit:
-        raise BodyTooLargeError(limit=limit)
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
+    for name, value in request.scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise BodyTooLargeError(limit=limit)
-        if part:
-            parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    body, more = await _next_part(request)
+    while more:
+        part, more = await _next_part(request)
+        body += part
+        if len(body) > limit:
+            break
+    if len(body) > limit:
+        raise BodyTooLargeError(limit=limit)
+    return body
+
+
+async def _next_part(request: Request) -> tuple[bytes, bool]:
+    """The next part of a body, and whether more comes."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def parse(body: bytes, *, max_depth: int) -> Any:

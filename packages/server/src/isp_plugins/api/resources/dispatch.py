@@ -6,6 +6,7 @@
 4. What plugins say in their errors is masked, as in their logs.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from fastapi import APIRouter, Body, Header, Query
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope as Connection
 
 from isp_plugins.access import Principal, Scope
 from isp_plugins.api.deps import JsonBytes
@@ -40,7 +42,7 @@ from isp_plugins.hooks.idempotency import digest_of
 from isp_plugins.system import PluginSystem
 
 _FIELDS = {"payload", "context"}
-_TRACE = {"trace": True}
+_DISPATCH_PATH = re.compile(f"{API}/hooks/([a-z0-9_]+)/dispatch")
 _REFUSALS = (
     HookNameInvalidError,
     InternalHookError,
@@ -187,7 +189,7 @@ class DispatchRoute(GatedRoute):
 
     def get_route_handler(self) -> Handler:
         """The handler behind the gate, which leaves the body to it."""
-        return gated(_answer, **{**self.demands(), "reads_json": False})
+        return gated(_answer, **(self.demands() | {"reads_json": False}))
 
 
 router = APIRouter(
@@ -215,3 +217,17 @@ async def dispatch_event(
     trace: Trace = False,
 ) -> None:
     """Dispatch the hook that a CloudEvent 1.0 names by its type, `isp.<hook>.v1`; structured or binary."""
+
+
+def shortcut(scope: Connection) -> Handler | None:
+    """The handler behind the gate, for a dispatch whose path needs no router to be read."""
+    if scope["method"] != "POST" or scope.get("root_path"):
+        return None
+    found = _DISPATCH_PATH.fullmatch(scope["path"])
+    if found is None:
+        return None
+    scope["path_params"] = {"hook_name": found[1]}
+    return _HOT
+
+
+_HOT = gated(_answer, scope=Scope.HOOKS_DISPATCH, parameters=frozenset({"trace"}), reads_json=False)

@@ -4,6 +4,7 @@
 2. A name or text that reaches the database has a greatest length, that of its column.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic.json_schema import WithJsonSchema
 T = TypeVar("T")
 
 MAX_PAGE_SIZE = 200
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
 class Input(BaseModel):
@@ -32,6 +34,13 @@ def _switch(value: Any) -> Any:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
+def _moment(value: Any) -> Any:
+    """RFC 3339 text as it came; pydantic would take numbers and bare days as well."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.fullmatch(value)):
+        return value
+    raise ValueError("expected a moment as in RFC 3339, like 2030-12-31T00:00:00Z")
+
+
 LENIENT = Field(strict=False)
 """For an enum in a strict body: its JSON form is text, which strictness alone would refuse."""
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -42,6 +51,7 @@ Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 HookName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
 Moment = Annotated[
     AwareDatetime,
+    BeforeValidator(_moment),
     Field(strict=False, description="RFC 3339, with its offset from UTC.", examples=["2030-12-31T00:00:00Z"]),
 ]
 Switch = Annotated[bool, BeforeValidator(_switch), Field(strict=True)]

@@ -20,6 +20,7 @@ from isp_plugins.api.schemas.base import (
 )
 from isp_plugins.api.schemas.subscriptions import SubscriptionIn
 from isp_plugins.contracts.vocabulary import Desired, HealthStatus, LogLevel, PluginType, RuntimeKind, State
+from isp_plugins.lifecycle.directory import SORTS
 
 PluginName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 ModulePath = Annotated[
@@ -216,7 +217,7 @@ class PluginQuery(PageQuery):
         default=None,
         description="Only plugins whose name, display name, description or author contains this.",
     )
-    sort: Name200 | None = Field(
+    sort: Annotated[str, StringConstraints(pattern=f"^-?({'|'.join(SORTS)})$")] | None = Field(
         default=None,
         description="Field to sort by; with a leading minus, descending.",
         examples=["-updated_at"],
