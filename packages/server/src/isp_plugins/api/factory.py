@@ -18,6 +18,7 @@ from isp_plugins.api.edge import Edge
 from isp_plugins.api.json_text import dump
 from isp_plugins.api.resources import (
     audit,
+    bulk,
     configuration,
     dispatch,
     hooks,
@@ -78,6 +79,7 @@ def _routes() -> list[BaseRoute]:
         dispatch,
         plugins,
         lifecycle,
+        bulk,
         hooks,
         logs,
         configuration,

@@ -53,6 +53,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, "reload")(reload)
     command(app, "execute")(execute)
     command(app, "health")(health)
+    command(app, "bulk")(bulk)
 
 
 def list_plugins(
@@ -196,6 +197,37 @@ def health(session: Session, plugin: PluginArgument) -> None:
 
     session.show(answer, human)
     if answer["status"] != "healthy":
+        raise typer.Exit(Exit.FOUND)
+
+
+def bulk(
+    session: Session,
+    operation: Annotated[str, typer.Argument(help="enable, disable, reload, update or uninstall.")],
+    plugins: Annotated[list[str], typer.Argument(metavar="PLUGIN...", help="Names or ids.")],
+    parameters: Annotated[
+        str | None, typer.Option(metavar="JSON", help="For update, the fields to change.")
+    ] = None,
+    cascade: CascadeOption = False,
+) -> None:
+    """Do one operation with many plugins, going on after failures; ends with code 4 if any failed."""
+    found = {plugin["id"]: plugin["name"] for plugin in map(session.client.plugin, dict.fromkeys(plugins))}
+    settings = read_json(parameters, what="parameters") if parameters else {}
+    if cascade:
+        settings = {**settings, "cascade": True}
+    body = {"operation": operation, "plugin_ids": list(found), "parameters": settings}
+    answer = session.client.post("/plugins/bulk", body)
+
+    def human(result: dict[str, Any]) -> None:
+        rows = [{"name": found[one], "result": "done"} for one in result["successful"]]
+        rows += [
+            {"name": found[one["plugin_id"]], "result": "failed", "why": one["error"]}
+            for one in result["failed"]
+        ]
+        table(rows, (("PLUGIN", "name"), ("RESULT", "result"), ("WHY", "why")), empty="")
+        say(f"{operation}: {result['summary']['successful']} done, {result['summary']['failed']} failed.")
+
+    session.show(answer, human)
+    if answer["failed"]:
         raise typer.Exit(Exit.FOUND)
 
 
