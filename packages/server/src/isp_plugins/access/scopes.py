@@ -24,6 +24,8 @@ class Scope(StrEnum):
     """Dispatch hooks."""
     LOGS_READ = "logs:read"
     """Read plugin logs."""
+    METRICS_READ = "metrics:read"
+    """Read the host's metrics, as a Prometheus server does."""
     HEALTH_READ = "health:read"
     """See the health that was found last."""
     HEALTH_CHECK = "health:check"
@@ -51,6 +53,13 @@ class Scope(StrEnum):
 
 
 SYSTEM_WIDE = frozenset(
-    {Scope.KEYS_MANAGE, Scope.SECRETS_ROTATE, Scope.AUDIT_READ, Scope.TEMPLATES_MANAGE, Scope.DOCTOR_RUN}
+    {
+        Scope.KEYS_MANAGE,
+        Scope.SECRETS_ROTATE,
+        Scope.AUDIT_READ,
+        Scope.TEMPLATES_MANAGE,
+        Scope.DOCTOR_RUN,
+        Scope.METRICS_READ,
+    }
 )
 """Scopes that concern more than any one plugin or hook: a limited key never has them, or it could lift its own limits."""

@@ -8,6 +8,7 @@ from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConf
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
 from isp_plugins.db.tables.logs import PluginLog
 from isp_plugins.db.tables.plugins import Plugin, PluginDependency, PluginHook, PluginInstance
+from isp_plugins.db.tables.statistics import PluginLastRuns, PluginStatistics
 from isp_plugins.db.tables.storage import PluginStorageItem
 from isp_plugins.db.tables.system import SystemMetadata
 
@@ -23,8 +24,10 @@ __all__ = [
     "PluginDependency",
     "PluginHook",
     "PluginInstance",
+    "PluginLastRuns",
     "PluginLog",
     "PluginRegistryEntry",
+    "PluginStatistics",
     "PluginStorageItem",
     "PluginTemplate",
     "Role",
