@@ -15,11 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from benchmarks.harness import Row, Table
 from benchmarks.http_client import request_bytes, requests_per_second
 
 ROUNDS = 7
@@ -49,25 +49,6 @@ class Plugin(PluginInterface):
     def plain(self, customer):
         return {"id": customer["id"], "seen": True}
 """
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One figure, what it must be, and whether it is."""
-
-    what: str
-    figure: float
-    bar: float
-    at_least: bool
-    unit: str = "x"
-
-    @property
-    def met(self) -> bool:
-        return self.figure >= self.bar if self.at_least else self.figure <= self.bar
-
-    def __str__(self) -> str:
-        word = "at least" if self.at_least else "at most"
-        return f"{'ok  ' if self.met else 'MISS'} {self.what:<72} {self.figure:6.2f}{self.unit}  ({word} {self.bar:g}{self.unit})"
 
 
 @contextlib.contextmanager
@@ -148,7 +129,7 @@ def ours(folder: Path) -> Iterator[tuple[int, str]]:
         yield port, (folder / "admin.key").read_text().strip()
 
 
-def measure_dispatch(folder: Path) -> list[Bar]:
+def measure_dispatch(folder: Path) -> list[Row]:
     """`POST /hooks/{name}/dispatch` against a bare FastAPI POST that echoes the same body."""
     with ours(folder) as (port, key), server("echo") as echo_port:
         operator = Operator(folder, port, key)
@@ -159,31 +140,29 @@ def measure_dispatch(folder: Path) -> list[Bar]:
         operator.bind(inline, "bench_inline", "plain")
         body = json.dumps({"payload": PAYLOAD}).encode()
         echo = (echo_port, request_bytes("POST", "/echo", headers={"x-api-key": key}, body=body))
+
+        def request(hook: str) -> bytes:
+            return request_bytes(
+                "POST", f"/api/v1/hooks/{hook}/dispatch", headers={"x-api-key": key}, body=body
+            )
+
         rows = [
             ("async def", "bench_awaited", 0.7),
             ("trusted inline", "bench_inline", 0.7),
             ("plain def (a thread)", "bench_thread", 0.5),
         ]
         return [
-            Bar(
-                f"dispatch, one {kind} subscription, requests/s against a bare echo",
-                ratio(
-                    (
-                        port,
-                        request_bytes(
-                            "POST", f"/api/v1/hooks/{hook}/dispatch", headers={"x-api-key": key}, body=body
-                        ),
-                    ),
-                    echo,
-                ),
-                bar,
-                at_least=True,
+            Row(
+                f"dispatch, one {kind} subscription / bare echo",
+                ratio((port, request(hook)), echo),
+                "of its requests/s",
+                at_least=bar,
             )
             for kind, hook, bar in rows
         ]
 
 
-def measure_read(folder: Path) -> list[Bar]:
+def measure_read(folder: Path) -> list[Row]:
     """`GET /plugins/{id}` against a bare FastAPI + SQLAlchemy ORM read of one row of the same database."""
     with ours(folder) as (port, key):
         copy = folder / "copy.db"
@@ -196,16 +175,16 @@ def measure_read(folder: Path) -> list[Bar]:
             mine = (port, request_bytes("GET", "/api/v1/plugins/1", headers={"x-api-key": key}))
             theirs = (orm_port, request_bytes("GET", "/plugins/1", headers={}))
             return [
-                Bar(
-                    "GET /plugins/{id}, requests/s against a bare ORM read of one row",
+                Row(
+                    "GET /plugins/{id} / bare ORM read of one row",
                     ratio(mine, theirs),
-                    3.0,
-                    at_least=True,
+                    "of its requests/s",
+                    at_least=3.0,
                 )
             ]
 
 
-def measure_list(folder: Path) -> list[Bar]:
+def measure_list(folder: Path) -> list[Row]:
     """A page of 20 among 10,000 plugins against one among 100, on two servers."""
     short, long = folder / "short", folder / "long"
     for place, count in ((short, SHORT), (long, LONG)):
@@ -216,17 +195,10 @@ def measure_list(folder: Path) -> list[Bar]:
         path = "/api/v1/plugins/?size=20&page=3&sort=-name"
         one = (short_port, request_bytes("GET", path, headers={"x-api-key": short_key}))
         other = (long_port, request_bytes("GET", path, headers={"x-api-key": long_key}))
-        return [
-            Bar(
-                "list page of 20 among 10,000 plugins, time against among 100",
-                ratio(one, other),
-                2.0,
-                at_least=False,
-            )
-        ]
+        return [Row("page of 20 among 10,000 plugins / among 100", ratio(one, other), "x", at_most=2.0)]
 
 
-def measure_start(folder: Path) -> list[Bar]:
+def measure_start(folder: Path) -> list[Row]:
     """From starting the process to the first good answer, with 1,000 registered and 200 active plugins."""
     with ours(folder):
         pass
@@ -244,15 +216,7 @@ def measure_start(folder: Path) -> list[Bar]:
         )
     if running != ACTIVE:
         raise RuntimeError(f"expected {ACTIVE} active plugins, found {running}")
-    return [
-        Bar(
-            "start with 1,000 registered, 200 active plugins, ready after",
-            took,
-            5.0,
-            at_least=False,
-            unit="s",
-        )
-    ]
+    return [Row("start with 1,000 registered, 200 active plugins", took, "s until it is ready", at_most=5.0)]
 
 
 def insert_plugins(folder: Path, count: int, *, active: int) -> None:
@@ -281,7 +245,7 @@ def insert_plugins(folder: Path, count: int, *, active: int) -> None:
         database.commit()
 
 
-MEASURES: tuple[Callable[[Path], list[Bar]], ...] = (
+MEASURES: tuple[Callable[[Path], list[Row]], ...] = (
     measure_dispatch,
     measure_read,
     measure_list,
@@ -289,20 +253,22 @@ MEASURES: tuple[Callable[[Path], list[Bar]], ...] = (
 )
 
 
-def run() -> list[Bar]:
+def main() -> int:
     """Measure everything, each on a data directory of its own; `measure_read` reads what `measure_dispatch` registered."""
-    found: list[Bar] = []
+    table = Table(
+        "HTTP (medians of interleaved rounds; every server a process with the same uvicorn settings)"
+    )
+    table.start()
     folder = Path(tempfile.mkdtemp(prefix="isp-plugins-bench-"))
     try:
         for measure in MEASURES:
             place = folder / ("dispatch" if measure in {measure_dispatch, measure_read} else measure.__name__)
-            for bar in measure(place):
-                print(bar, flush=True)
-                found.append(bar)
+            for row in measure(place):
+                table.add(row)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return found
+    return int(table.failed)
 
 
 if __name__ == "__main__":
-    sys.exit(not all(bar.met for bar in run()))
+    sys.exit(main())

@@ -59,7 +59,11 @@ def test_changing_operations_need_a_managing_scope():
 
 def test_paths_of_the_specification_are_there():
     promised = set(re.findall(r"`(GET|POST|PUT|DELETE) /api/v1(/\S+)`", SPECIFICATION.read_text()))
-    found = {(method.upper(), path.removeprefix("/api/v1")) for path, item in documentation()["paths"].items() for method in item}
+    found = {
+        (method.upper(), path.removeprefix("/api/v1"))
+        for path, item in documentation()["paths"].items()
+        for method in item
+    }
     assert {(method, path) for method, path in promised if path not in LATER} <= found
 
 

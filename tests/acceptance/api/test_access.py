@@ -172,6 +172,12 @@ def test_refused_attempt_is_audited(api, server, keys):
     ]
 
 
+def test_mutation_is_audited_with_its_request(api, server):
+    made = api.post("/plugins/", json=server.registration(), headers={"X-Request-ID": "ticket-4711"}).json()
+    found = api.get("/audit", params={"subject": f"plugin/{made['id']}"}).json()["items"]
+    assert [entry["request_id"] for entry in found] == ["ticket-4711"]
+
+
 def test_mutation_is_audited_with_who_did_it(api, server):
     plugin = server.plugin()
     entry = api.get(

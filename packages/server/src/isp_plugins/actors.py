@@ -1,5 +1,6 @@
 """Who does something: the value that every mutation carries to the audit trail."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,3 +33,6 @@ class Actor:
 SYSTEM = Actor(ActorType.SYSTEM, "system", "system")
 LOCAL = Actor(ActorType.LOCAL, "local", "local")
 HOST = Actor(ActorType.HOST, "host", "host")
+
+current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
+"""Id of the API's request in which something is done, set at the API's edge; the audit trail writes it down."""

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from isp_plugins.actors import current_request
 from isp_plugins.api import problems
 from isp_plugins.api.errors import InternalError
 from isp_plugins.errors import PluginSystemError
@@ -48,6 +49,7 @@ class Edge:
             return
         request_id = request_id_of(scope)
         scope.setdefault("state", {})["request_id"] = request_id
+        current_request.set(request_id)
         scope["path"] = one_spelling(scope["path"])
         started = False
 

@@ -63,18 +63,16 @@ def status_of(kind: type[PluginSystemError]) -> int:
 def kind_of(error: type[PluginSystemError]) -> ProblemKind:
     """What an error class is as a kind of problem."""
     words = error.problem.replace("-", " ")
-    meaning = " ".join(inspect.cleandoc(error.__doc__ or "").split("\n\n", 1)[0].split())
+    message = inspect.cleandoc(error.__doc__ or "").split("\n\n", 1)[0]
+    meaning = " ".join(message.replace("{{", "{").replace("}}", "}").split())
     return ProblemKind(error.problem, words[:1].upper() + words[1:], status_of(error), meaning)
 
 
 def every_kind() -> list[ProblemKind]:
-    """Every kind of problem that the loaded rooms can raise, by slug."""
-    return [
-        kind_of(error)
-        for _, error in sorted(
-            (error.problem, error) for error in set(_below(PluginSystemError)) | {PluginSystemError}
-        )
-    ]
+    """Every kind of problem that this API can answer with, by slug: the product's own errors, without those that stop a start."""
+    ours = {error for error in _below(PluginSystemError) if error.__module__.startswith("isp_plugins.")}
+    answered = {error for error in ours if not issubclass(error, families.StartupError)}
+    return sorted((kind_of(error) for error in answered), key=lambda kind: kind.slug)
 
 
 def document(error: PluginSystemError, request_id: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from isp_plugins.actors import Actor, ActorType
+from isp_plugins.actors import Actor, ActorType, current_request
 from isp_plugins.audit import rows
 from isp_plugins.audit.chain import clean_details
 from isp_plugins.audit.head_file import HeadFile, HeadFileUnreadableError
@@ -95,6 +95,7 @@ class AuditLog:
 
         `subject` is `(type, id)`, e.g. `("plugin", "3")`. Details must name things, never carry a configuration value, secret or token.
         """
+        request_id = request_id or current_request.get()
         fact = Fact(self._clock.now(), tag, outcome, actor, subject, clean_details(details or {}), request_id)
         head = await self._writer.append(session, fact)
         if self._head_file is not None and self._is_compared:
