@@ -14,6 +14,7 @@ from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import DeclaredHook, StartRequest
 from isp_plugins.contracts.vocabulary import SubscriptionType
 from isp_plugins.db.engine import Database
+from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.hooks.store import HookStore
 from isp_plugins.keyring import KeyRing
 from isp_plugins.lifecycle.directory import PluginDirectory
@@ -177,6 +178,17 @@ class FakeEngine:
         self.dispatched.append((hook, payload))
 
 
+class TornAudit(AuditLog):
+    """An audit trail whose database goes away when `torn` is set: whatever shares its transaction is not written."""
+
+    torn = False
+
+    async def record(self, *args: Any, **fields: Any) -> None:
+        if self.torn:
+            raise DatabaseUnavailableError(dialect="sqlite", cause="disk full")
+        await super().record(*args, **fields)
+
+
 class NoHost:
     """Host calls of plugins that ask for nothing."""
 
@@ -196,7 +208,7 @@ class House:
         self.keyring = keyring
         self.clock = clock
         self.settings = settings
-        self.audit = AuditLog(database, keyring, node=settings.node, clock=clock)
+        self.audit = TornAudit(database, keyring, node=settings.node, clock=clock)
         self.configuration = ConfigurationService(database, keyring, clock=clock)
         self.logs = PluginLogs(
             database, node=settings.node, clock=clock, queue_size=10_000, flush_interval=60

@@ -21,6 +21,7 @@ from isp_plugins.contracts.runtime import DeclaredHook
 from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, SubscriptionType
 from isp_plugins.db.tables import PluginHook
 from isp_plugins.hooks.binding import Fit, check
+from isp_plugins.hooks.catalogue import HOOK_NAME, spec_of
 from isp_plugins.hooks.errors import (
     SubscriptionDeclaredError,
     SubscriptionExistsError,
@@ -135,9 +136,7 @@ class HookStore:
     ) -> Mapping[int, Fit]:
         """The verdicts on subscriptions against a plugin's running instance, by id; writes nothing."""
         return {
-            view.id: check(
-                view.draft, earlier=await self._older(session, view.draft, view.id), invoker=invoker
-            )
+            view.id: check(view.draft, earlier=await self._settling(session, view), invoker=invoker)
             for view in views
         }
 
@@ -162,6 +161,12 @@ class HookStore:
         if row is None:
             raise SubscriptionNotFoundError(plugin_id=plugin_id, hook_id=hook_id)
         return row
+
+    async def _settling(self, session: AsyncSession, view: HookView) -> Sequence[SubscriptionType]:
+        """What has settled the kind of a stored subscription's hook; nothing needs to, where the catalogue does."""
+        if HOOK_NAME.fullmatch(view.hook_name) and spec_of(view.hook_name).known:
+            return ()
+        return await self._older(session, view.draft, view.id)
 
     async def _older(
         self, session: AsyncSession, draft: HookDraft, hook_id: int

@@ -60,14 +60,18 @@ class Bindings:
 
     async def bind(self, record: PluginRecord, running: RunningPlugin) -> Bound:
         """The subscriptions of an instance, ready for the engine."""
+        declared = tuple(running.declared_hooks)
         async with self._database.reading() as session:
             before = tuple(await self._store.list(session, record.id))
-        declared = tuple(running.declared_hooks)
-        missing = _missing(before, declared)
-        views = await self._added(record.id, before, missing) if missing else before
-        merged = _merged(views, declared)
-        async with self._database.reading() as session:
+            missing = _missing(before, declared)
+            views: Sequence[HookView] = before
+            merged = _merged(views, declared)
             fits = await self._store.fits(session, merged, running)
+        if missing:
+            views = await self._added(record.id, before, missing)
+            merged = _merged(views, declared)
+            async with self._database.reading() as session:
+                fits = await self._store.fits(session, merged, running)
         return Bound(
             plugin_id=record.id,
             subscriptions=_told(record, merged, fits),

@@ -15,24 +15,25 @@ def failed(stage: Stage, record: PluginRecord, cause: str) -> PluginRecord:
     return record.moved(State.FAILED, stage.clock.now(), cause=cause, failures=failures, retry_at=retry_at)
 
 
-def expect_retry(stage: Stage, record: PluginRecord) -> None:
-    """Let recovery know when this plugin is due."""
-    if record.retry_at is not None:
-        stage.recovery.expect(record.id, record.retry_at)
+async def store_failure(stage: Stage, after: PluginRecord, *entries: Entry) -> None:
+    """Store and show a failed plugin, and let recovery know when it is due; where the database fails, too, it is shown all the same."""
+    try:
+        await stage.ledger.commit(after, entries=entries)
+    except BaseException:
+        stage.ledger.show(after)
+        raise
+    finally:
+        if after.retry_at is not None:
+            stage.recovery.expect(after.id, after.retry_at)
 
 
 async def fail_request(stage: Stage, record: PluginRecord, cause: str, actor: Actor) -> None:
     """Store that an operator's enable failed; what was wanted before stays wanted."""
-    after = failed(stage, record, cause)
     entry = Entry(AuditTag.PLUGIN_ENABLED, actor, record, {"cause": cause}, AuditOutcome.FAILED)
-    await stage.ledger.commit(after, entries=[entry])
-    expect_retry(stage, after)
+    await store_failure(stage, failed(stage, record, cause), entry)
 
 
-async def fail_running(stage: Stage, record: PluginRecord, cause: str, actor: Actor = SYSTEM) -> None:
+async def fail_running(stage: Stage, record: PluginRecord, cause: str) -> None:
     """Store that a plugin that ran does not run any more."""
-    after = failed(stage, record, cause)
-    await stage.ledger.commit(
-        after, entries=[Entry(AuditTag.PLUGIN_FAILED, actor, record, {"cause": cause}, AuditOutcome.FAILED)]
-    )
-    expect_retry(stage, after)
+    entry = Entry(AuditTag.PLUGIN_FAILED, SYSTEM, record, {"cause": cause}, AuditOutcome.FAILED)
+    await store_failure(stage, failed(stage, record, cause), entry)

@@ -8,7 +8,7 @@ from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.configuration.service import secrets_in
-from isp_plugins.configuration.values import Candidate
+from isp_plugins.configuration.values import Candidate, ConfigChange
 from isp_plugins.contracts.runtime import Restartable, RunningPlugin, Runtime, StartRequest
 from isp_plugins.contracts.vocabulary import LogLevel
 from isp_plugins.errors import PluginSystemError
@@ -42,13 +42,12 @@ class Launcher:
         self._secrets: dict[int, frozenset[str]] = {}
 
     async def equip(self, record: PluginRecord) -> Equipment:
-        """The stored configuration; `ConfigurationIncompleteError`, `SecretUnreadableError`."""
+        """The stored configuration, read once; `ConfigurationIncompleteError`, `PluginSecretsUnreadableError`."""
         schema = ConfigSchema.of(record.config_schema)
-        config = await self._configuration.resolved(record.id, schema)
-        return Equipment(schema, config, await self._configuration.secret_values(record.id, schema))
+        return self.equip_with(schema, await self._configuration.plan(record.id, schema, ConfigChange()))
 
     def equip_with(self, schema: ConfigSchema, candidate: Candidate) -> Equipment:
-        """A configuration that is not stored yet."""
+        """A configuration as a change would leave it."""
         candidate.require_complete()
         return Equipment(schema, candidate.resolved, secrets_in(schema, candidate.stored))
 

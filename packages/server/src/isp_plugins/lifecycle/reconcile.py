@@ -16,7 +16,7 @@ from isp_plugins.contracts.vocabulary import State
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.dependencies import Order, order, shown_cycle
 from isp_plugins.lifecycle.errors import DependenciesUnsatisfiedError, DependencyCycleError
-from isp_plugins.lifecycle.failing import expect_retry, failed
+from isp_plugins.lifecycle.failing import failed, store_failure
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
@@ -127,11 +127,12 @@ async def _not_started(
     entries = (
         [] if same else [Entry(AuditTag.PLUGIN_FAILED, SYSTEM, record, {"cause": cause}, AuditOutcome.FAILED)]
     )
-    if reports is not None:
-        await reports.add(after, *entries)
-    else:
-        await stage.ledger.commit(after, entries=entries)
-    expect_retry(stage, after)
+    if reports is None:
+        await store_failure(stage, after, *entries)
+        return
+    await reports.add(after, *entries)
+    if after.retry_at is not None:
+        stage.recovery.expect(after.id, after.retry_at)
 
 
 def _cause(stage: Stage, record: PluginRecord, error: Exception) -> str:

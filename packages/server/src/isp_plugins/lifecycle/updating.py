@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditTag
 from isp_plugins.configuration.schema import ConfigSchema
-from isp_plugins.configuration.values import ConfigChange
 from isp_plugins.contracts.vocabulary import Desired, LogLevel, State
 from isp_plugins.errors import PluginSystemError
 from isp_plugins.lifecycle.bindings import Bound
@@ -25,7 +24,6 @@ from isp_plugins.lifecycle.errors import (
     PluginUpdateFailedError,
     VersionStillNeededError,
 )
-from isp_plugins.lifecycle.instances import Equipment
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.records import PluginChanges, PluginRecord
 from isp_plugins.lifecycle.reloading import Refusal, replace_with
@@ -46,7 +44,9 @@ async def update(stage: Stage, record: PluginRecord, changes: PluginChanges, act
     _check(stage, record, after)
     writing = _Writing(stage, record, after, fields, actor)
     if record.state is State.ACTIVE and RELOADS.intersection(fields):
-        await replace_with(stage, after, await _equipment(stage, after), writing.save_bound, _refusal(record))
+        await replace_with(
+            stage, after, await stage.launcher.equip(after), writing.save_bound, _refusal(record)
+        )
     else:
         await writing.save()
     _count_at_once(stage, after)
@@ -96,13 +96,6 @@ class _Writing:
         await self._stage.configuration.protect(
             session, self._after.id, ConfigSchema.of(self._after.config_schema)
         )
-
-
-async def _equipment(stage: Stage, after: PluginRecord) -> Equipment:
-    """The stored configuration as the changed schema reads it."""
-    schema = ConfigSchema.of(after.config_schema)
-    candidate = await stage.configuration.plan(after.id, schema, ConfigChange())
-    return stage.launcher.equip_with(schema, candidate)
 
 
 def _check(stage: Stage, before: PluginRecord, after: PluginRecord) -> None:
