@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.db.unavailable import is_unavailable, short_cause
@@ -48,6 +49,8 @@ class Database:
         self._reader = reader
         self._turn = asyncio.Lock() if single_writer else None
         self._writing: set[asyncio.Task[Any]] = set()
+        self.transactions = 0
+        """Writes that were committed."""
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -102,6 +105,7 @@ class Database:
                     await self._begin(session)
                     yield session
                     await _finish(session.commit())
+                    self.transactions += 1
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -115,6 +119,12 @@ class Database:
         """Ask the database for an answer, whatever it says; `DatabaseUnavailableError`."""
         async with self.reading() as session:
             await session.execute(select(1))
+
+    @property
+    def connections(self) -> int:
+        """Connections that are in use now."""
+        pools = {id(engine.pool): engine.pool for engine in (self._writer, self._reader)}
+        return sum(pool.checkedout() for pool in pools.values() if isinstance(pool, QueuePool))
 
     async def close(self) -> None:
         """Close every connection; a block still open loses its connection when it ends."""

@@ -6,7 +6,8 @@ from isp_plugins.db.tables.base import Base
 from isp_plugins.db.tables.catalogue import PluginRegistryEntry, PluginTemplate
 from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConfiguration
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
-from isp_plugins.db.tables.logs import PluginLog
+from isp_plugins.db.tables.health import PluginHealthEntry
+from isp_plugins.db.tables.logs import PluginLog, PluginLogTotals
 from isp_plugins.db.tables.plugins import Plugin, PluginDependency, PluginHook, PluginInstance
 from isp_plugins.db.tables.statistics import PluginLastRuns, PluginStatistics
 from isp_plugins.db.tables.storage import PluginStorageItem
@@ -22,10 +23,12 @@ __all__ = [
     "Plugin",
     "PluginConfiguration",
     "PluginDependency",
+    "PluginHealthEntry",
     "PluginHook",
     "PluginInstance",
     "PluginLastRuns",
     "PluginLog",
+    "PluginLogTotals",
     "PluginRegistryEntry",
     "PluginStatistics",
     "PluginStorageItem",

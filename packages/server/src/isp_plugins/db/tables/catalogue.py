@@ -40,6 +40,7 @@ class PluginTemplate(Base):
     plugin_type: Mapped[str] = mapped_column(Word)
     files: Mapped[dict[str, str]] = mapped_column(Json)
     """`{path: Jinja2 text}`."""
-    variables: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    variables: Mapped[list[dict[str, Any]]] = mapped_column(Json, default=list)
+    """`[{name, description, default, pattern, kind}]`, in the order in which they are asked for."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

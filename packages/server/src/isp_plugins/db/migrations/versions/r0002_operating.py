@@ -1,4 +1,4 @@
-"""What operating it needs: statistics, and the scope that reads metrics."""
+"""What operating it needs: statistics, what is counted of logs, and the scope that reads metrics."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,6 +26,8 @@ WORD = String(32)
 
 def upgrade() -> None:
     _statistics()
+    _logs()
+    _health()
     _grant("metrics:read", "viewer", "operator", "developer", "admin")
 
 
@@ -57,6 +59,59 @@ def _statistics() -> None:
         PrimaryKeyConstraint("node", "plugin_id", name="pk_plugin_last_runs"),
     )
     op.create_index("ix_plugin_last_runs_plugin_id", "plugin_last_runs", ["plugin_id"])
+
+
+def _logs() -> None:
+    """What is counted of each plugin's log, and a way in by method."""
+    op.create_index("ix_plugin_logs_method_level_at", "plugin_logs", ["method", "level", "at", "id"])
+    counts = (
+        "records",
+        "bytes",
+        "written",
+        "dropped",
+        "deleted_by_age",
+        "deleted_by_size",
+        "deleted_through",
+    )
+    op.create_table(
+        "plugin_log_totals",
+        Column("plugin_id", Integer(), autoincrement=False, nullable=False),
+        Column("plugin_name", NAME, nullable=False),
+        *(Column(name, BigInteger(), nullable=False) for name in counts),
+        PrimaryKeyConstraint("plugin_id", name="pk_plugin_log_totals"),
+    )
+    op.create_index("ix_plugin_log_totals_plugin_name", "plugin_log_totals", ["plugin_name"])
+    op.execute("""
+        INSERT INTO plugin_log_totals
+            (plugin_id, plugin_name, records, bytes, written, dropped, deleted_by_age, deleted_by_size, deleted_through)
+        SELECT plugin_id, max(plugin_name), count(*), sum(256 + length(message) + length(coalesce(traceback, ''))), count(*), 0, 0, 0, 0
+        FROM plugin_logs GROUP BY plugin_id
+        """)  # 256 bytes beside the text, as the server reckons
+
+
+def _health() -> None:
+    """What each node found about each plugin's health."""
+    op.create_table(
+        "plugin_health_history",
+        Column("plugin_id", Integer(), nullable=False),
+        Column("node", NAME, nullable=False),
+        Column("number", Integer(), autoincrement=False, nullable=False),
+        Column("event", WORD, nullable=False),
+        Column("status", WORD, nullable=False),
+        Column("at", MOMENT, nullable=False),
+        Column("last_at", MOMENT, nullable=False),
+        Column("times", Integer(), nullable=False),
+        Column("message", sa.Text(), nullable=False),
+        Column("checks", JSON, nullable=False),
+        Column("duration_ms", sa.Float(), nullable=True),
+        ForeignKeyConstraint(
+            ["plugin_id"],
+            ["plugins.id"],
+            name="fk_plugin_health_history_plugin_id_plugins",
+            ondelete="CASCADE",
+        ),
+        PrimaryKeyConstraint("plugin_id", "node", "number", name="pk_plugin_health_history"),
+    )
 
 
 def _grant(scope: str, *roles: str) -> None:
