@@ -70,8 +70,7 @@ class PluginSystem:
             clock = clock or SystemClock()
             base = await _lay_foundation(settings, clock, stack)
             system = await _raise_house(settings, clock, base, stack)
-            if start_plugins:
-                await system.manager.reconcile()
+            await (system.manager.reconcile() if start_plugins else system.manager.load())
             yield system
 
     async def dispatch(
