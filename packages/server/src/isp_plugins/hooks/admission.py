@@ -15,13 +15,12 @@ from isp_plugin_sdk.context import CallInfo, current_call
 from isp_plugins.contracts.hooks import MAX_DEPTH
 from isp_plugins.contracts.vocabulary import DispatchStatus
 from isp_plugins.hooks.bridge import on_a_loop
-from isp_plugins.hooks.calls import Call
+from isp_plugins.hooks.calls import Call, DispatchResult
 from isp_plugins.hooks.chain import HookChain
 from isp_plugins.hooks.engine_errors import ReloadingError
 from isp_plugins.hooks.errors import InternalHookError, RecursionTooDeepError
 from isp_plugins.hooks.gates import Gate
 from isp_plugins.hooks.incidents import count_rest
-from isp_plugins.hooks.outcomes import DispatchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,8 @@ def admit(hooks: HookChain, request: Request) -> DispatchResult:
     if request.origin is not None and request.origin in hooks.echoes:
         hooks = hooks.without_echo(request.origin)
     call = begin(hooks, request.context, request.request_id, request.timeout_ms)
-    call.names, call.parent, call.traced = names, parent, request.trace
-    call.payload = request.payload
+    more = call.more
+    more.names, more.parent, more.traced, more.payload = names, parent, request.trace, request.payload
     due = time.monotonic() + call.limit
     call.arm(min(due, parent.deadline) if parent is not None and _runs(parent) else due)
     return call
@@ -83,7 +82,7 @@ def _runs(parent: CallInfo) -> bool:
 
 def gate_before(hooks: HookChain, call: Call) -> Gate | None:
     """The gate that this dispatch must wait at."""
-    parent = getattr(call, "parent", None)
+    parent = call.more.parent
     nested = parent is not None and _runs(parent)
     return next((gate for gate in hooks.gates if gate.closed or not nested), None)
 

@@ -23,18 +23,18 @@ def bridge(call: Call, callee: Callable[[Any], Coroutine[Any, Any, Any]], payloa
     if loop is None or not loop.is_running():
         raise NoLoopError
     future = asyncio.run_coroutine_threadsafe(_under(call, callee, payload), loop)
-    call.waiting = future
+    call.more.waiting = future
     if call.flag:  # the deadline passed before it could see what to cancel
         future.cancel()
     try:
         return future.result()
     except (concurrent.futures.CancelledError, asyncio.CancelledError) as error:
         at = position(call)
-        if call.flag and (call.late or call.overdue == at):
+        if call.flag and (call.more.late or call.more.overdue == at):
             raise too_late(call, at) from error
         raise
     finally:
-        del call.waiting
+        call.more.waiting = None
 
 
 async def _under(call: Call, callee: Callable[[Any], Coroutine[Any, Any, Any]], payload: Any) -> Any:

@@ -2,8 +2,9 @@
 
 1. Order: priority ascending, ties by plugin name, then by method; never by load order.
 2. A chain never changes but for two things: callables of a stopped plugin are replaced, and it may be retired.
-3. `fires` is exact: the ordinary path counts down `left`, which no other thread can interrupt, and everything else counts under a lock.
-4. The first `FIRST_TIMED` dispatches are timed, then one in sixteen, all of them while a plugin is at DEBUG.
+3. `fires` is exact: the ordinary path counts down `left`, the timed one fills it up again, and neither can be interrupted by another
+   thread (CPython switches at calls and backward jumps only).
+4. The first `FIRST_TIMED` dispatches are timed, then one in sixteen (awaited: in sixty-four), all of them while a plugin is at DEBUG.
 """
 
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from isp_plugin_sdk.context import current_call
 from isp_plugins.contracts.calls import CallMode
 from isp_plugins.contracts.hooks import HookSpec, Subscription
 from isp_plugins.contracts.vocabulary import BindingStatus, HookKind, SkipReason, SubscriptionType
@@ -25,14 +27,21 @@ from isp_plugins.hooks.engine_errors import CallStoppedError
 from isp_plugins.hooks.gates import Gate
 from isp_plugins.hooks.generate import Shape, Step, Way
 from isp_plugins.hooks.marks import SKIPS, Skip
-from isp_plugins.hooks.outcomes import NobodyResult
-from isp_plugins.hooks.services import Services
+from isp_plugins.hooks.nobody import NobodyResult
+from isp_plugins.hooks.outcomes import between
+from isp_plugins.hooks.samples import Reservoir
+from isp_plugins.hooks.services import PRESENT_TASKS, Services
+from isp_plugins.hooks.ticker import TICKER
 
 BETWEEN_TIMED = 15
-"""Untimed dispatches between two timed ones."""
+"""Untimed inline dispatches between two timed ones."""
+BETWEEN_TIMED_AWAITED = 63
+"""The same for awaited ones: a coroutine's own time is less telling, and their timed code is dearer."""
 FIRST_TIMED = 16
+Stamps = tuple[float | None, ...]
 Inline = Callable[[Call, Any], None]
-Awaited = Callable[[Call, Any], Coroutine[Any, Any, None]]
+Awaited = Callable[[Call, Any], Coroutine[Any, Any, Any]]
+Whole = Callable[[Call, Any], Coroutine[Any, Any, Call]]
 
 
 class Link:
@@ -89,8 +98,8 @@ class HookChain:
     """The subscriptions of one hook, ready to run."""
 
     __slots__ = (
-        "__weakref__", "aio", "aio_timed", "debug", "echoes", "events", "fast", "filename", "gates", "has_timeouts", "hook", "left", "legs",
-        "links", "names", "open", "refills", "retired", "seen", "services", "shared", "slow", "spec", "timed", "variants",
+        "__weakref__", "aio", "aio_timed", "awaitable", "awaitable_timed", "debug", "delivers", "echoes", "events", "fast", "filename", "gates", "has_timeouts", "hook", "left", "legs",
+        "links", "names", "noticed", "open", "refilled", "retired", "samples", "samples_awaited", "seen", "services", "shared", "slow", "spec", "timed", "variants",
     )  # fmt: skip
 
     def __init__(
@@ -116,10 +125,16 @@ class HookChain:
         self.variants: dict[str, HookChain] = {}
         self.legs: dict[tuple[int, int], Callable[..., None]] = {}
         self.names: dict[str, Any] = {}
-        self.left = self.refills = self.timed = 0
+        self.left = self.refilled = self.timed = self.noticed = 0
+        self.samples: Reservoir[Stamps] = Reservoir()
+        """The stamps of timed dispatches that nobody has taken yet."""
+        self.samples_awaited: Reservoir[Stamps] = Reservoir()
+        """The same where threads are timed apart."""
+        self.delivers = False
+        """Whether it delivers events, and dispatches nothing."""
         self.seen: float | None = None
         """When it last ran, in seconds of the epoch."""
-        self.open = not (spec.internal or self.gates or self.events)
+        self.open = not (spec.internal or self.gates or self.events or self.debug)
         """Whether a dispatch may take the short way."""
         nobody = not self.links and self.open and spec.kind is HookKind.ACTION
         self.shared = NobodyResult(self) if nobody else None
@@ -127,10 +142,14 @@ class HookChain:
         self.slow: Inline = self._first_slow
         self.aio: Awaited = self._first_aio
         self.aio_timed: Awaited = self._first_aio_timed
+        self.awaitable: Whole = self._first_awaitable
+        self.awaitable_timed: Whole = self._first_awaitable_timed
         with COUNTING:
             for link in self.links:
                 if self._runs(link):
                     link.counters.sources.append(self)
+                elif link.static is not None:
+                    link.counters.idle.append((self, link.static.reason))
 
     @property
     def is_filter(self) -> bool:
@@ -144,24 +163,20 @@ class HookChain:
     @property
     def fires(self) -> int:
         """How many dispatches it ran."""
-        return self.timed + self.refills * BETWEEN_TIMED - self.left
+        return self.timed + self.refilled - self.left
 
-    def count_timed(self) -> None:
-        """Count a dispatch that is timed, and let the next fifteen be untimed."""
-        with COUNTING:
-            self.timed += 1
-            if self.left == 0 and self.timed >= FIRST_TIMED and not self.debug:
-                self.left = BETWEEN_TIMED
-                self.refills += 1
+    def count_timed(self, untimed: int = BETWEEN_TIMED) -> None:
+        """Count a dispatch that is timed, and let the next ones be untimed; nothing in here can switch threads."""
+        self.timed += 1
+        if self.left <= 0 and self.timed >= FIRST_TIMED and not self.debug:
+            self.left += untimed
+            self.refilled += untimed
 
-    def takes_turn(self, *, traced: bool) -> bool:
-        """Count a dispatch; whether it is to be timed."""
-        left = self.left
-        if left and not traced:
-            self.left = left - 1
-            return False
-        self.count_timed()
-        return True
+    def notice(self, wall: float) -> None:
+        """Note that it ran, if it did since the last look; the ordinary path does not write it down."""
+        fires = self.fires
+        if fires != self.noticed:
+            self.noticed, self.seen = fires, wall
 
     def retire(self) -> None:
         """Let no further dispatch begin on it."""
@@ -171,10 +186,31 @@ class HookChain:
 
     def fold(self) -> None:
         """Hand its count over to the counters; only when nothing can run on it any more."""
+        self.hand_over()
         for link in self.links:
             link.counters.fold(self)
         for variant in self.variants.values():
             variant.fold()
+
+    def hand_over(self) -> None:
+        """Hand the durations of timed dispatches over to the counters."""
+        stamps, awaited = self.samples.take(), self.samples_awaited.take()
+        for index, link in enumerate(self.links if stamps or awaited else ()):
+            link.counters.keep(self._between(index, stamps, awaited))
+
+    def durations_of(self, index: int) -> list[float]:
+        """What one subscription took in the dispatches that were timed and not handed over, in seconds."""
+        return self._between(index, tuple(self.samples), tuple(self.samples_awaited))
+
+    def _between(self, index: int, stamps: Sequence[Stamps], awaited: Sequence[Stamps]) -> list[float]:
+        """Of an awaited dispatch, what ran in a thread is timed there."""
+        own = (*stamps, *awaited) if self.links[index].mode is not CallMode.THREAD else stamps
+        return [took for each in own if (took := between(each, index)) is not None]
+
+    @property
+    def dispatches(self) -> int:
+        """How many dispatches ran on it or on a variant of it."""
+        return self.fires + sum(variant.fires for variant in tuple(self.variants.values()))
 
     def replace_callables(self, plugin_id: int, found: Callable[[Link], Callable[[Any], Any]]) -> None:
         """From now on, what is still running on it calls something else in place of this plugin."""
@@ -223,7 +259,9 @@ class HookChain:
         spec = replace(self.spec, kind=HookKind.ACTION, veto=False, fail_closed=False, internal=False)
         copy = link.but()
         copy.is_event, copy.condition = False, None
-        return HookChain(spec, [copy], self.services)
+        made = HookChain(spec, [copy], self.services)
+        made.delivers = True
+        return made
 
     def leg(self, start: int, stop: int) -> Callable[..., None]:
         """The function of consecutive subscriptions in a thread."""
@@ -250,6 +288,16 @@ class HookChain:
         self.aio_timed = made
         return made(call, payload)
 
+    def _first_awaitable(self, call: Call, payload: Any) -> Coroutine[Any, Any, Call]:
+        made: Whole = self._compile(Way(awaited=True, whole=True))
+        self.awaitable = made
+        return made(call, payload)
+
+    def _first_awaitable_timed(self, call: Call, payload: Any) -> Coroutine[Any, Any, Call]:
+        made: Whole = self._compile(Way(awaited=True, timed=True, whole=True))
+        self.awaitable_timed = made
+        return made(call, payload)
+
     def _compile(self, way: Way, start: int = 0, stop: int | None = None) -> Callable[..., Any]:
         """Write and compile one way of running it; all ways share their globals."""
         steps = [_step(index, link) for index, link in enumerate(self.links)][start:stop]
@@ -263,7 +311,13 @@ class HookChain:
 
     def _globals(self) -> dict[str, Any]:
         """What the generated code may name: its callees and helpers, and no builtins beside them."""
-        names: dict[str, Any] = _SHARED | {str(skip.reason): skip for skip in SKIPS.values()}
+        names: dict[str, Any] = (
+            {"keep": self.samples.append, "keep_awaited": self.samples_awaited.append}
+            | {"hooks": self, "again": self.services.again}
+            | {"services": self.services, "present": self.services.present_task}
+            | _SHARED
+            | {str(skip.reason): skip for skip in SKIPS.values()}
+        )
         if self.is_filter:
             rules = filters.ValueRules(self.spec)
             names |= {
@@ -276,7 +330,6 @@ class HookChain:
             names |= link.condition.helpers if link.condition else {}
             names |= {
                 f"f{index}": link.call,
-                f"s{index}": link.counters.samples.append,
                 f"k{index}": link.counters,
             }
         return names
@@ -294,5 +347,7 @@ _SHARED: dict[str, Any] = {
     "__builtins__": {}, "BaseException": BaseException, "Exception": Exception, "locals": locals, "clock": time.perf_counter,
     "check": incidents.check, "failed": incidents.failed, "failed_awaited": incidents.failed_awaited, "settled": incidents.settled,
     "collect": incidents.collect, "hop": hops.hop, "bridge": bridge.bridge, "thaw": orjson.loads, "dumps": orjson.dumps,
+    "enter": TICKER.live.add, "leave": TICKER.live.discard, "set_current": current_call.variable.set,
+    "reset_current": current_call.variable.reset, "tasks": PRESENT_TASKS, "KeyError": KeyError,
     "json_only": filters.JSON_ONLY, "event": None,
 }  # fmt: skip

@@ -8,13 +8,18 @@ from isp_plugins.hooks.counters import ChainEntry
 
 def describe(chain: HookChain, deliveries: Mapping[int, HookChain]) -> list[ChainEntry]:
     """One entry for each subscription, in order."""
-    return [_entry(chain, link, deliveries.get(link.subscription.id)) for link in chain.links]
+    return [
+        _entry(chain, index, link, deliveries.get(link.subscription.id))
+        for index, link in enumerate(chain.links)
+    ]
 
 
-def _entry(chain: HookChain, link: Link, delivery: HookChain | None) -> ChainEntry:
+def _entry(chain: HookChain, index: int, link: Link, delivery: HookChain | None) -> ChainEntry:
     one, counters = link.subscription, link.counters
-    samples = [seconds * 1000 for seconds in tuple(counters.samples)]
-    seen = delivery.seen if delivery is not None else chain.seen
+    ran = delivery or chain
+    mine = ran.durations_of(0 if delivery is not None else index)
+    samples = [seconds * 1000 for seconds in (*tuple(counters.samples), *mine)]
+    seen = ran.seen
     return ChainEntry(
         subscription_id=one.id,
         plugin_id=one.plugin_id,

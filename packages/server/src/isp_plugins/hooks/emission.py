@@ -67,13 +67,13 @@ def release(call: Call, prepared: Prepared) -> None:
         queued[index] = SKIPS[answer] if answer else None
     for index, mark in queued.items():
         _count(call, index, mark)
-    call.queued = queued
+    call.more.queued = queued
 
 
 def withhold(call: Call) -> None:
     """No events: the dispatch was rejected or stopped."""
     mark = AFTER[call.ended or DispatchStatus.STOPPED]
-    call.queued = dict.fromkeys(call.hook_chain.events, mark)
+    call.more.queued = dict.fromkeys(call.hook_chain.events, mark)
     for index in call.hook_chain.events:
         _count(call, index, mark)
 

@@ -12,8 +12,9 @@ into that slot and filling it can switch threads (CPython switches at calls and 
 
 import asyncio
 import contextlib
+import time
 from asyncio import current_task
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context
 from typing import Any
@@ -22,15 +23,17 @@ from isp_plugin_sdk.context import current_call
 from isp_plugins.clock import Clock, SystemClock
 from isp_plugins.contracts.calls import Threads
 from isp_plugins.contracts.hooks import DispatchObserver, Event, EventSink, HookSpec, Subscription
+from isp_plugins.contracts.statistics import Measured
 from isp_plugins.contracts.vocabulary import DispatchStatus
 from isp_plugins.errors import PluginSystemError
 from isp_plugins.hooks import admission, running, stopping
 from isp_plugins.hooks.admission import Request
+from isp_plugins.hooks.calls import DispatchResult
 from isp_plugins.hooks.catalogue import spec_of
-from isp_plugins.hooks.chain import HookChain
+from isp_plugins.hooks.chain import BETWEEN_TIMED_AWAITED, HookChain
 from isp_plugins.hooks.counters import ChainEntry
 from isp_plugins.hooks.description import describe
-from isp_plugins.hooks.outcomes import DispatchResult, Outcome
+from isp_plugins.hooks.outcomes import Outcome
 from isp_plugins.hooks.services import Services
 from isp_plugins.hooks.snapshot import Snapshot
 from isp_plugins.hooks.ticker import TICKER
@@ -39,10 +42,9 @@ __all__ = ["ChainEntry", "DispatchResult", "HookEngine", "Outcome"]
 
 FAILED_HOOK = "plugin_hook_failed"
 _surrounding = current_call.variable.get
-_set_current = current_call.variable.set
-_reset_current = current_call.variable.reset
-_enter = TICKER.live.add
-_leave = TICKER.live.discard
+LIVE = TICKER.live
+_enter = LIVE.add
+_leave = LIVE.discard
 
 
 class HookEngine:
@@ -64,18 +66,21 @@ class HookEngine:
             observer=observer,
             clock=clock or SystemClock(),
             announce=self._announce,
+            again=self._again,
         )
         self._services.loop = loop
-        self._snapshot = Snapshot(self._services, specs)
+        self._chains: dict[str, HookChain] = {}
+        self._snapshot = Snapshot(self._services, specs, self._swap)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._bind()
+        TICKER.sweeps.add(self._snapshot)
+        self._services.bind()
 
     def subscribe(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
         """Replace all of the plugin's subscriptions; every chain they touch is swapped in one step.
 
         Dispatches that run go on with what they began with. `ConditionInvalidError` where a condition cannot be compiled: nothing changes then.
         """
-        self._bind()
+        self._services.bind()
         self._snapshot.replace(plugin_id, subscriptions)
 
     async def unsubscribe(self, plugin_id: int, *, drain_timeout: float) -> int:
@@ -127,12 +132,12 @@ class HookEngine:
         never what a plugin raised.
         """
         try:
-            hooks = self._snapshot.chains[hook]
+            hooks = self._chains[hook]
         except KeyError:
             hooks = self._snapshot.vacant(hook)
         if hooks.shared is not None and request_id is None:
             return hooks.shared
-        if trace or chain or origin is not None or _surrounding() is not None:
+        if trace or chain or origin is not None or (LIVE and _surrounding() is not None):
             return self._sync(
                 hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
             )
@@ -149,14 +154,15 @@ class HookEngine:
         current_call.inline = call
         try:
             if hooks.open:
-                hooks.seen = TICKER.wall
                 left = hooks.left
-                if left:
+                if left > 0:
                     hooks.left = left - 1
                     run = hooks.fast
                     run(call, payload)
                 else:
-                    running.timed(hooks, call, payload)
+                    hooks.count_timed()
+                    run = hooks.slow
+                    run(call, payload)
                 return call
         finally:
             current_call.inline = None
@@ -164,7 +170,7 @@ class HookEngine:
             hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
         )
 
-    async def dispatch(  # noqa: PLR0917  as in dispatch_sync
+    def dispatch(  # noqa: PLR0917  as in dispatch_sync
         self,
         hook: str,
         payload: Any,
@@ -175,27 +181,29 @@ class HookEngine:
         trace: bool = False,  # noqa: FBT001, FBT002  call it by keyword
         request_id: str | None = None,
         internal: bool = False,  # noqa: FBT001, FBT002  call it by keyword
-    ) -> DispatchResult:
-        """Run the hook's subscriptions and return the result: coroutine methods are awaited, plain ones run in daemon threads.
+    ) -> Coroutine[Any, Any, DispatchResult]:
+        """Run the hook's subscriptions when awaited: coroutine methods are awaited, plain ones run in daemon threads.
 
-        Takes and raises what `dispatch_sync` does; a cancellation of the caller goes through.
+        Takes and raises what `dispatch_sync` does; a cancellation of the caller goes through. It is a plain function that returns
+        the chain's own coroutine, since a second coroutine around it would cost as much as a listener.
         """
         try:
-            hooks = self._snapshot.chains[hook]
+            hooks = self._chains[hook]
         except KeyError:
-            hooks = self._snapshot.vacant(hook)
+            return self._awaited(
+                hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
+            )
         if hooks.shared is not None and request_id is None:
-            return hooks.shared
-        task = current_task()
+            return _at_once(hooks.shared)
         if (
             trace
             or chain
             or origin is not None
+            or not hooks.open
             or current_call.inline is not None
-            or _surrounding() is not None
-            or task is None
+            or (LIVE and _surrounding() is not None)
         ):
-            return await self._awaited(
+            return self._awaited(
                 hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
             )
         call = DispatchResult()
@@ -204,31 +212,15 @@ class HookEngine:
         call.given_context = context
         call.given_id = request_id
         call.timeout_ms = timeout_ms
-        call.task = task
-        call.baseline = task.cancelling()
-        _enter(call)
-        token = _set_current(call)
-        try:
-            if hooks.open:
-                hooks.seen = TICKER.wall
-                left = hooks.left
-                if left:
-                    hooks.left = left - 1
-                    coroutine = hooks.aio(call, payload)
-                    call.coroutine = coroutine
-                    await coroutine
-                else:
-                    await running.timed_awaited(hooks, call, payload)
-                return call
-        except BaseException:
-            call.values = ()
-            raise
-        finally:
-            _leave(call)
-            _reset_current(token)
-        return await self._awaited(
-            hook, Request(payload, context, origin, chain, timeout_ms, trace, request_id, internal)
-        )
+        left = hooks.left
+        if left > 0:
+            hooks.left = left - 1
+            coroutine = hooks.awaitable(call, payload)
+        else:
+            hooks.count_timed(BETWEEN_TIMED_AWAITED)
+            coroutine = hooks.awaitable_timed(call, payload)
+        call.coroutine = coroutine
+        return coroutine
 
     async def deliver(self, event: Event) -> Outcome:
         """Call the event's subscription with its payload; never raises what the plugin raised."""
@@ -238,12 +230,17 @@ class HookEngine:
     def describe(self, hook: str) -> list[ChainEntry]:
         """The hook's chain as it would run, with every counter."""
         self._snapshot.fold()
-        chain = self._snapshot.chains.get(hook)
+        self._snapshot.sweep(time.time())
+        chain = self._chains.get(hook)
         return describe(chain, self._snapshot.deliveries) if chain else []
+
+    def measure(self) -> Measured:
+        """Every count since the engine began, for statistics; durations of timed calls are given once."""
+        return self._snapshot.measure(time.time())
 
     def hooks(self) -> list[str]:
         """The hooks that have subscriptions, sorted."""
-        return sorted(name for name, chain in tuple(self._snapshot.chains.items()) if chain.links)
+        return sorted(name for name, chain in tuple(self._chains.items()) if chain.links)
 
     def _sync(self, hook: str, request: Request) -> DispatchResult:
         """The long way of a synchronous dispatch: nested, traced, gated, with events, or beside another thread's."""
@@ -271,25 +268,29 @@ class HookEngine:
             if gate is not None:
                 call.ended = DispatchStatus.TIMED_OUT
             call.task = current_task()
-            call.baseline = call.task.cancelling() if call.task else 0
+            call.more.baseline = call.task.cancelling() if call.task else None
             _enter(call)
             if not call.hook_chain.retired:
                 return await running.run_awaited(call, request.payload)
             _leave(call)
 
+    async def _again(self, call: DispatchResult, payload: Any) -> DispatchResult:
+        """An awaited dispatch whose chain was retired before it began: it was counted, and did not run."""
+        call.hook_chain.left += 1
+        request = Request(payload, call.given_context, timeout_ms=call.timeout_ms, request_id=call.given_id)
+        return await self._awaited(call.hook, request)
+
     def _chain(self, hook: str) -> HookChain:
         """The hook's chain as of now."""
-        return self._snapshot.chains.get(hook) or self._snapshot.vacant(hook)
+        return self._chains.get(hook) or self._snapshot.vacant(hook)
 
-    def _bind(self) -> None:
-        """Remember the system's loop: the one that the engine is made or first subscribed on."""
-        if self._services.loop is None:
-            with contextlib.suppress(RuntimeError):
-                self._services.loop = asyncio.get_running_loop()
+    def _swap(self, chains: dict[str, HookChain]) -> None:
+        """From now on, dispatches begin on these chains."""
+        self._chains = chains
 
     def _announce(self, about: dict[str, Any], names: tuple[str, ...]) -> None:
         """Dispatch `plugin_hook_failed` beside the dispatch in which it happened."""
-        hooks = self._snapshot.chains.get(FAILED_HOOK)
+        hooks = self._chains.get(FAILED_HOOK)
         if hooks is None or not hooks.links:
             return
         loop = self._services.loop
@@ -307,3 +308,7 @@ class HookEngine:
     async def _announced(self, about: dict[str, Any], names: tuple[str, ...]) -> None:
         with contextlib.suppress(PluginSystemError):
             await self._awaited(FAILED_HOOK, Request(about, chain=names, internal=True))
+
+
+async def _at_once(result: DispatchResult) -> DispatchResult:
+    return result

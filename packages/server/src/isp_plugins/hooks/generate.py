@@ -8,13 +8,15 @@
 """
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from isp_plugins.contracts.calls import CallMode
 from isp_plugins.hooks.calls import LINE_OF_FIRST_LINK
 from isp_plugins.hooks.condition import Condition
 
+_Node = TypeVar("_Node", ast.stmt, ast.ExceptHandler)
 ENTRY = "chain"
 """The name of every generated function."""
 
@@ -47,6 +49,8 @@ class Way:
     timed: bool = False
     leg: bool = False
     """In a thread, on behalf of an awaited chain."""
+    whole: bool = False
+    """The function is all there is of an awaited dispatch: nothing surrounds the coroutine that the caller awaits."""
 
 
 def write(shape: Shape, way: Way) -> ast.Module:
@@ -86,11 +90,33 @@ class _Writer:
         for hops, steps in self.stretches():
             body += _at_line(steps[0].index + LINE_OF_FIRST_LINK, self.stretch(steps, hops=hops))
         body += _at_line(last + LINE_OF_FIRST_LINK, self.after())
+        if self.way.whole:
+            body = _at_line(1, self.surrounded(body), deep=False)
         kind = ast.AsyncFunctionDef if self.way.awaited else ast.FunctionDef
         names = ["call", "value", "frozen"] if self.way.leg and self.shape.is_filter else ["call", "payload"]
         parameters = ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
         function = kind(name=ENTRY, args=parameters, body=body, decorator_list=[])
         return ast.Module(_at_line(1, [function], deep=False), [])
+
+    def surrounded(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """A whole dispatch: in the ticker's sight, as the current call, unless the chain was retired in the meantime."""
+        again = ast.Return(ast.Await(_call("again", "call", "payload")))
+        closed = ast.UnaryOp(ast.Not(), _dotted("hooks", "open"))
+        drop = _store("call", "values", ast.Tuple([], ast.Load()))
+        handler = ast.ExceptHandler(_name("BaseException"), None, [drop, ast.Raise()])
+        final = [_do(_call("leave", "call")), _do(_call("reset_current", "token"))]
+        known = ast.Subscript(_name("tasks"), _dotted("services", "loop"), ast.Load())
+        asked = ast.ExceptHandler(_name("KeyError"), None, [_store("call", "task", _call("present"))])
+        before: list[ast.stmt] = [
+            ast.Try([_store("call", "task", known)], [asked], [], []),
+            _do(_call("enter", "call")),
+            ast.If(closed, [_do(_call("leave", "call")), again], []),
+            _assign("token", _call("set_current", "call")),
+        ]
+        surround = ast.Try(body, _at_line(1, [handler]), [], final)
+        _at_line(len(self.shape.steps) + LINE_OF_FIRST_LINK, [*final])
+        _at_line(1, before)
+        return [*before, surround, _at_line(1, [ast.Return(_name("call"))])[0]]
 
     def stretches(self) -> Iterator[tuple[bool, Sequence[Step]]]:
         """Hops exist only where a chain is awaited."""
@@ -113,7 +139,7 @@ class _Writer:
         if any(step.condition and _reads_context(step.condition) for step in self.shape.steps):
             made.append(_assign("context", _dotted("call", "context")))
         if self.way.timed:
-            made += [_assign("begun", _call("clock")), _assign("before", _name("begun"))]
+            made.append(ast.Assign([_target("begun"), _target("last")], _call("clock")))
         return made
 
     def after(self) -> list[ast.stmt]:
@@ -123,9 +149,10 @@ class _Writer:
         if self.shape.is_filter and not self.way.leg:
             made.append(_store("call", "standing", _name("value")))
         if self.way.timed and not self.way.leg:
-            elapsed = ast.BinOp(_call("clock"), ast.Sub(), _name("begun"))
-            durations = _tuple([_name(f"d{index}") for index in indexes])
-            made += [_store("call", "durations", durations), _store("call", "elapsed", elapsed)]
+            stamps = [_name("begun"), *(_name(f"t{index}") for index in indexes)]
+            made.append(_store("call", "stamps", _tuple(stamps)))
+            keep = "keep_awaited" if self.way.awaited else "keep"
+            made.append(_do(_call(keep, _dotted("call", "stamps"))))
         if not self.way.leg:
             constants = {step.index: step.constant for step in self.shape.steps}
             results = [_name(constants[index] or f"r{index}") for index in indexes]
@@ -147,7 +174,7 @@ class _Writer:
         failed = "failed_awaited" if self.way.awaited else "failed"
         arguments = [_name("call"), index, _name("error"), _name(self.payload)]
         if self.way.timed:
-            arguments.append(ast.BinOp(_call("clock"), ast.Sub(), _name("before")))
+            arguments.append(ast.BinOp(_call("clock"), ast.Sub(), _name("last")))
         over = ast.Compare(_dotted("call", "ended"), [ast.IsNot()], [ast.Constant(None)])
         handler = ast.ExceptHandler(
             _name("BaseException"),
@@ -197,27 +224,24 @@ class _Writer:
     def taken(self, step: Step) -> list[ast.stmt]:
         """What is kept of a turn: its duration where timed, its result where it runs in a leg."""
         made: list[ast.stmt] = []
-        if self.way.timed:
-            took = f"d{step.index}"
-            made += [
-                _assign("now", _call("clock")),
-                _assign(took, ast.BinOp(_name("now"), ast.Sub(), _name("before"))),
-                _do(_call(f"s{step.index}", took)),
-                _assign("before", _name("now")),
-            ]
+        if self.way.leg:
+            made.append(_assign("now", _call("clock")))
+            took = ast.BinOp(_name("now"), ast.Sub(), _name("last"))
+            made += [_do(_call(_dotted("took", "append"), took)), _assign("last", _name("now"))]
+        elif self.way.timed:
+            made.append(ast.Assign([_target("last"), _target(f"t{step.index}")], _call("clock")))
         return made + self.kept(step, _name(f"r{step.index}"), ran=True)
 
     def kept(self, step: Step, result: ast.expr, *, ran: bool) -> list[ast.stmt]:
-        """A leg keeps its results one by one; elsewhere a subscription that did not run has no duration."""
-        took: ast.expr = _name(f"d{step.index}") if ran else ast.Constant(None)
+        """A leg keeps its results one by one; elsewhere a subscription that did not run has no time."""
+        made: list[ast.stmt] = []
+        if self.way.leg and not ran:
+            made.append(_do(_call(_dotted("took", "append"), ast.Constant(None))))
         if self.way.leg:
-            return [
-                _do(_call(_dotted("took", "append"), took)),
-                _do(_call(_dotted("results", "append"), result)),
-            ]
-        if self.way.timed and not ran:
-            return [_assign(f"d{step.index}", took)]
-        return []
+            made.append(_do(_call(_dotted("results", "append"), result)))
+        elif self.way.timed and not ran:
+            made.append(_assign(f"t{step.index}", ast.Constant(None)))
+        return made
 
     def conditional(self, step: Step, condition: Condition, call: list[ast.stmt]) -> list[ast.stmt]:
         """Evaluate, then call, or keep why not; `settled` gives None where the condition has no value."""
@@ -259,8 +283,8 @@ class _Writer:
                 _assign("frozen", _dotted("leg", "frozen")),
             ]
         if self.way.timed:
-            made += [_assign(f"d{step.index}", ast.Constant(None)) for step in steps]
-            made.append(_assign("before", _call("clock")))
+            made += [_assign(f"t{step.index}", ast.Constant(None)) for step in steps[:-1]]
+            made.append(ast.Assign([_target("last"), _target(f"t{steps[-1].index}")], _call("clock")))
         return made
 
 
@@ -305,15 +329,17 @@ def _do(expression: ast.expr) -> ast.stmt:
     return ast.Expr(expression)
 
 
-def _at_line(line: int, statements: list[ast.stmt], *, deep: bool = True) -> list[ast.stmt]:
+def _at_line(line: int, statements: list[_Node], *, deep: bool = True) -> list[_Node]:
     """Give every node this line."""
+    statement: ast.AST
     for statement in statements:
-        for node in ast.walk(statement) if deep else (statement, *_header(statement)):
+        nodes: Iterable[ast.AST] = ast.walk(statement) if deep else (statement, *_header(statement))
+        for node in nodes:
             vars(node).update(lineno=line, end_lineno=line, col_offset=0, end_col_offset=0)
     return statements
 
 
-def _header(statement: ast.stmt) -> list[ast.AST]:
+def _header(statement: ast.AST) -> list[ast.AST]:
     """The parameters of a function."""
     arguments = getattr(statement, "args", None)
     return list(ast.walk(arguments)) if arguments is not None else []

@@ -97,6 +97,8 @@ def _abandon(call: Call, leg: Leg, payload: Any) -> list[Any]:
 
 def _keep_durations(call: Call, leg: Leg, count: int) -> None:
     """What crosses a thread is always timed."""
-    took: dict[int, float] = getattr(call, "took", {})
     timed = enumerate(leg.took[:count], leg.first)
-    call.took = took | {index: seconds for index, seconds in timed if seconds is not None}
+    for index, seconds in timed:
+        if seconds is not None:
+            call.more.took[index] = seconds
+            call.hook_chain.links[index].counters.keep((seconds,))

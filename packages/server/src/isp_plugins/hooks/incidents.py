@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from isp_plugins.contracts.vocabulary import DispatchStatus, OutcomeStatus, SkipReason
-from isp_plugins.hooks.calls import Call, Leg, Mark, Run
+from isp_plugins.hooks.awaiting import awaits
+from isp_plugins.hooks.calls import Call, Leg, Run
 from isp_plugins.hooks.counters import COUNTING
 from isp_plugins.hooks.engine_errors import CallAbandonedError, CallStoppedError, CallTimedOutError
-from isp_plugins.hooks.marks import SKIPS, Failure
+from isp_plugins.hooks.marks import SKIPS, Failure, Skip
 from isp_plugins.hooks.outcomes import AFTER
 from isp_plugins.hooks.verdicts import verdict
 
@@ -24,30 +25,32 @@ CONDITION_REPORT_S = 60.0
 
 def check(run: Run, index: int) -> None:
     """Look why the flag is set: raises where this subscription was too late."""
-    if isinstance(run, Leg) and run.abandoned:
+    if run.abandoned:
         raise CallAbandonedError
-    if run.late or run.overdue == index:
+    more = run.whole.more
+    if more.late or more.overdue == index:
         raise too_late(run, index)
     run.flag = False
-    run.flag = run.late  # the ticker may have set it in between
+    run.flag = more.late  # the ticker may have set it in between
 
 
 def too_late(run: Run, index: int) -> CallTimedOutError:
     """The error of a subscription past its own deadline, or past the dispatch's."""
     subscription = run.hook_chain.links[index].subscription
-    call = run.call if isinstance(run, Leg) else run
-    limit = call.limit * 1000 if isinstance(call, Call) else 0.0
-    if run.overdue == index and subscription.timeout_ms is not None:
+    limit = run.whole.limit * 1000
+    if run.whole.more.overdue == index and subscription.timeout_ms is not None:
         limit = min(limit, subscription.timeout_ms)
     return CallTimedOutError(
         plugin=subscription.plugin_name, method=subscription.method, hook=run.hook_chain.hook, limit_ms=limit
     )
 
 
-def failed(run: Run, index: int, error: BaseException, payload: Any, seconds: float | None = None) -> Mark:
+def failed(
+    run: Run, index: int, error: BaseException, payload: Any, seconds: float | None = None
+) -> Skip | Failure:
     """Keep and tell what a subscription raised; sets `ended` where the dispatch ends with it."""
     run.ended = None
-    if isinstance(run, Leg) and run.abandoned:
+    if run.abandoned:
         run.ended = DispatchStatus.TIMED_OUT
         return SKIPS[SkipReason.AFTER_DEADLINE]
     link = run.hook_chain.links[index]
@@ -56,7 +59,7 @@ def failed(run: Run, index: int, error: BaseException, payload: Any, seconds: fl
         return SKIPS[SkipReason.PLUGIN_STOPPED]
     found = verdict(run.hook_chain.spec, link.subscription, error)
     run.ended, run.why = found.ends, found.why
-    if run.ended is None and run.flag and run.late:
+    if run.ended is None and run.flag and run.whole.more.late:
         run.ended = DispatchStatus.TIMED_OUT
     _record(run, index, found.status, error, payload, seconds)
     return Failure(found.status, error)
@@ -77,45 +80,47 @@ def _record(  # noqa: PLR0917  what `failed` was called with
         else:
             counters.errors += 1
         counters.last_error = f"{type(error).__name__}: {error}"
-    call = run.call if isinstance(run, Leg) else run
+        counters.failed_at = services.clock.now().timestamp()
     milliseconds = None if seconds is None else seconds * 1000
-    services.tell_failure(call, link.subscription, error, payload, milliseconds)
+    services.tell_failure(run.whole, link.subscription, error, payload, milliseconds)
 
 
 def failed_awaited(
     call: Call, index: int, error: BaseException, payload: Any, seconds: float | None = None
-) -> Mark:
+) -> Skip | Failure:
     """The same for an awaited chain, where the error may be the caller's own cancellation."""
     if isinstance(error, GeneratorExit) and _closing(call):
         raise error
     if isinstance(error, asyncio.CancelledError):
         if foreign(call):
             raise error
-        if call.late or call.overdue == index:
+        if call.more.late or call.more.overdue == index:
             error = too_late(call, index)
-    elif getattr(call, "cancels", 0):  # the plugin swallowed the cancellation
+    elif call.more.cancels:  # the plugin swallowed the cancellation
         foreign(call)
     return failed(call, index, error, payload, seconds)
 
 
 def foreign(call: Call) -> bool:
     """Take back the deadline's own cancellations; whether the task was cancelled by somebody else too."""
-    task = call.task
+    task = asyncio.current_task()
     if task is None:
         return False
-    ours, call.cancels = getattr(call, "cancels", 0), 0
+    more = call.more
+    ours, more.cancels = more.cancels, 0
     left = task.cancelling()
     for _ in range(ours):
         left = task.uncancel()
-    return left > call.baseline
+    return left > (more.baseline or 0)
 
 
 def _closing(call: Call) -> bool:
     """Whether the coroutine is being closed from outside instead of running in its task."""
     try:
-        return asyncio.current_task() is not call.task
+        task = asyncio.current_task()
     except RuntimeError:
         return True
+    return task is None or not awaits(task, call.coroutine)
 
 
 def settled(run: Run, index: int, payload: Any) -> bool | None:
@@ -125,7 +130,7 @@ def settled(run: Run, index: int, payload: Any) -> bool | None:
     if condition is None:
         return True
     try:
-        return condition.settle(payload, run.context)
+        return condition.settle(payload, run.whole.context)
     except Exception as error:
         tell_condition(run, index, error)
         return None
@@ -143,12 +148,10 @@ def tell_condition(run: Run, index: int, error: Exception) -> None:
         if told is not None and now - told < CONDITION_REPORT_S:
             return
         link.counters.reported_at = now
-    call = run.call if isinstance(run, Leg) else run
-    if isinstance(call, Call):
-        chain.services.tell_condition(link.subscription, error, call.request_id)
+    chain.services.tell_condition(link.subscription, error, run.whole.request_id)
 
 
-def collect(call: Call, names: Mapping[str, Any]) -> None:
+def collect(call: Call, names: Mapping[str, Any]) -> Call:
     """Gather the results of a chain that ended early from its locals, and count what had no turn."""
     links = call.hook_chain.links
     leg: Leg | None = names.get("leg")
@@ -166,10 +169,13 @@ def collect(call: Call, names: Mapping[str, Any]) -> None:
     if "value" in names:
         call.standing = names["value"]
     if "begun" in names:
-        call.durations = tuple(names.get(f"d{index}") for index in range(len(values)))
-        call.elapsed = time.perf_counter() - names["begun"]
+        stamps = [names.get(f"t{index}") for index in range(len(links))]
+        if values:  # the one that ended it
+            stamps[len(values) - 1] = time.perf_counter()
+        call.stamps = (names["begun"], *stamps)
     call.values = tuple(values)
     count_rest(call, len(values))
+    return call
 
 
 def count_rest(call: Call, start: int) -> None:

@@ -1,28 +1,21 @@
-"""What a dispatch gives back: its status and value, and per subscription what became of it, built when it is read.
-
-1. A `DispatchResult` is the call itself, so that an ordinary dispatch makes one object.
-2. Nobody subscribed: one shared result that nothing can change; only a filter, which must give its value back, gets one of its own.
-"""
+"""What became of each subscription in a dispatch, built when it is read from the little that the chain kept."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from isp_plugins.contracts.vocabulary import (
     DispatchStatus,
-    HookKind,
     OutcomeStatus,
     SkipReason,
     SubscriptionType,
 )
-from isp_plugins.hooks.calls import Call
 from isp_plugins.hooks.marks import SKIPS, Failure, Skip
 
 if TYPE_CHECKING:
-    from isp_plugins.hooks.chain import HookChain, Link
+    from isp_plugins.hooks.calls import DispatchResult
+    from isp_plugins.hooks.chain import Link
 
-NO_REQUEST = "0" * 32
-"""The request id of a dispatch that nobody was subscribed to, and for which the caller gave none."""
 AFTER = {
     DispatchStatus.REJECTED: SKIPS[SkipReason.AFTER_REJECT],
     DispatchStatus.STOPPED: SKIPS[SkipReason.AFTER_STOP],
@@ -56,104 +49,34 @@ class Outcome:
         return shown | {"error": error}
 
 
-class DispatchResult(Call):
-    """The end of one dispatch."""
-
-    __slots__ = ()
-
-    @property
-    def status(self) -> DispatchStatus:
-        """How it ended."""
-        return getattr(self, "ended", None) or DispatchStatus.COMPLETED
-
-    @property
-    def value(self) -> Any:
-        """The final value of a filter, as it stood when the dispatch ended; None for an action."""
-        if self.hook_chain.spec.kind is not HookKind.FILTER:
-            return None
-        return getattr(self, "standing", None)
-
-    @property
-    def reason(self) -> str | None:
-        """Why it was rejected or stopped."""
-        why: str | None = getattr(self, "why", None)
-        return why
-
-    @property
-    def known(self) -> bool:
-        """Whether the hook is in the catalogue."""
-        return self.hook_chain.spec.known
-
-    @property
-    def duration_ms(self) -> float | None:
-        """How long the whole dispatch took; None where it was not timed."""
-        return _milliseconds(getattr(self, "elapsed", None))
-
-    @property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """Every subscription of the hook, in the order of the chain."""
-        made: tuple[Outcome, ...] | None = getattr(self, "outcomes_made", None)
-        if made is None:
-            made = self.outcomes_made = tuple(_outcomes(self))
-        return made
-
-    def seconds(self, index: int) -> float | None:
-        """What one subscription took, where it was timed."""
-        took: float | None = getattr(self, "took", {}).get(index)
-        if took is None:
-            durations = getattr(self, "durations", ())
-            took = durations[index] if index < len(durations) else None
-        return took
-
-    def to_dict(self) -> dict[str, Any]:
-        """As the API shows it."""
-        return {
-            "hook": self.hook,
-            "status": self.status,
-            "request_id": self.request_id,
-            "known": self.known,
-            "value": self.value,
-            "reason": self.reason,
-            "duration_ms": self.duration_ms,
-            "subscriptions": [outcome.to_dict() for outcome in self.outcomes],
-        }
-
-    def __repr__(self) -> str:
-        return f"<DispatchResult of {self.hook}: {self.status}>"
-
-
-class NobodyResult(DispatchResult):
-    """The result of an action that nobody is subscribed to, shared by all of its dispatches."""
-
-    __slots__ = ()
-
-    def __init__(self, hook_chain: "HookChain") -> None:
-        for name, value in _NOBODY.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "hook_chain", hook_chain)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"the result of a dispatch cannot be changed ({name})")
-
-
-_NOBODY = {
-    "values": (), "outcomes_made": (), "ended": None, "why": None, "flag": False,
-    "given_id": NO_REQUEST, "given_context": None, "timeout_ms": None, "parent": None, "names": (),
-}  # fmt: skip
-
-
-def _outcomes(result: DispatchResult) -> Iterator[Outcome]:
+def outcomes_of(result: "DispatchResult") -> tuple[Outcome, ...]:
     """One outcome for each subscription; events are told from what the queue said."""
-    queued = getattr(result, "queued", {})
     values = getattr(result, "values", ())
     behind = AFTER.get(result.status, SKIPS[SkipReason.AFTER_STOP])
+    return tuple(_outcomes(result, values, behind))
+
+
+def _outcomes(result: "DispatchResult", values: tuple[Any, ...], behind: Skip) -> Iterator[Outcome]:
     for index, link in enumerate(result.hook_chain.links):
         if link.is_event:
-            mark = queued.get(index, behind)
-            yield _event_outcome(link, mark)
+            yield _event_outcome(link, result.more.queued.get(index, behind))
         else:
             value = link.static or (values[index] if index < len(values) else behind)
-            yield outcome_of(link, value, _milliseconds(result.seconds(index)))
+            yield outcome_of(link, value, _milliseconds(seconds(result, index)))
+
+
+def seconds(result: "DispatchResult", index: int) -> float | None:
+    """What one subscription took, in seconds, where it was timed."""
+    took = result.more.took.get(index)
+    stamps: tuple[float | None, ...] = getattr(result, "stamps", ())
+    return between(stamps, index) if took is None and stamps else took
+
+
+def between(stamps: tuple[float | None, ...], index: int) -> float | None:
+    """From the end of what ran before to the end of this subscription, in seconds."""
+    ended = stamps[index + 1]
+    before = next((stamp for stamp in reversed(stamps[: index + 1]) if stamp is not None), None)
+    return None if ended is None or before is None else ended - before
 
 
 def outcome_of(link: "Link", value: Any, duration_ms: float | None) -> Outcome:

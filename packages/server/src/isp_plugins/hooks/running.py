@@ -9,9 +9,10 @@ from isp_plugins.contracts.hooks import Event
 from isp_plugins.contracts.vocabulary import DispatchStatus, OutcomeStatus, SkipReason, SubscriptionType
 from isp_plugins.hooks import emission
 from isp_plugins.hooks.admission import begin, expire
-from isp_plugins.hooks.chain import HookChain
+from isp_plugins.hooks.calls import DispatchResult
+from isp_plugins.hooks.chain import BETWEEN_TIMED_AWAITED, HookChain
 from isp_plugins.hooks.marks import Failure, Skip
-from isp_plugins.hooks.outcomes import DispatchResult, Outcome
+from isp_plugins.hooks.outcomes import Outcome, seconds
 from isp_plugins.hooks.snapshot import Snapshot
 from isp_plugins.hooks.ticker import TICKER
 
@@ -28,7 +29,7 @@ def timed(hooks: HookChain, call: DispatchResult, payload: Any) -> None:
 
 async def timed_awaited(hooks: HookChain, call: DispatchResult, payload: Any) -> None:
     """Await the chain with every call timed."""
-    hooks.count_timed()
+    hooks.count_timed(BETWEEN_TIMED_AWAITED)
     coroutine = call.coroutine = hooks.aio_timed(call, payload)
     await coroutine
     if hooks.debug:
@@ -53,10 +54,9 @@ def run(call: DispatchResult, payload: Any) -> DispatchResult:
 def _chain(call: DispatchResult, payload: Any) -> None:
     """The chain itself, unless the deadline passed at a gate."""
     hooks = call.hook_chain
-    hooks.seen = TICKER.wall
     if getattr(call, "ended", None) is not None:
         expire(call)
-    elif call.traced or not hooks.left:
+    elif call.more.traced or hooks.left <= 0:
         timed(hooks, call, payload)
     else:
         hooks.left -= 1
@@ -81,10 +81,9 @@ async def run_awaited(call: DispatchResult, payload: Any) -> DispatchResult:
 async def _chain_awaited(call: DispatchResult, payload: Any) -> None:
     """The chain itself, unless the deadline passed at a gate."""
     hooks = call.hook_chain
-    hooks.seen = TICKER.wall
     if getattr(call, "ended", None) is not None:
         expire(call)
-    elif call.traced or not hooks.left:
+    elif call.more.traced or hooks.left <= 0:
         await timed_awaited(hooks, call, payload)
     else:
         hooks.left -= 1
@@ -102,7 +101,7 @@ def _settle(call: DispatchResult, prepared: emission.Prepared | None) -> None:
     elif call.status in WITHHELD or not finished:
         emission.withhold(call)
     else:
-        final = call.value if call.hook_chain.is_filter else call.payload
+        final = call.value if call.hook_chain.is_filter else call.more.payload
         emission.release(call, emission.prepare(call, final))
 
 
@@ -113,7 +112,7 @@ def tell_invoked(call: DispatchResult) -> None:
         if not link.subscription.debug or type(value) is Skip or link.static or link.is_event:
             continue
         status = value.status if type(value) is Failure else OutcomeStatus.OK
-        took = call.seconds(index)
+        took = seconds(call, index)
         call.hook_chain.services.tell_invoked(
             link.subscription, call.request_id, (took or 0.0) * 1000, str(status)
         )
@@ -143,10 +142,10 @@ async def deliver(snapshot: Snapshot, event: Event) -> Outcome:
 def _delivery(chain: HookChain, event: Event) -> DispatchResult:
     """The call of one delivery, which goes on where the dispatch's chain of plugins ended."""
     call = begin(chain, event.context, event.request_id, None)
-    call.names, call.parent, call.traced = event.chain, None, False
+    call.more.names = event.chain
     call.arm(time.monotonic() + call.limit)
     call.task = asyncio.current_task()
-    call.baseline = call.task.cancelling() if call.task else 0
+    call.more.baseline = call.task.cancelling() if call.task else None
     return call
 
 

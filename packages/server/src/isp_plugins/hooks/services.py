@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
@@ -13,6 +14,16 @@ from isp_plugins.contracts.calls import Threads
 from isp_plugins.contracts.hooks import DispatchObserver, EventSink, Subscription
 from isp_plugins.hooks.calls import Call
 
+
+class _PresentTasks(dict[Any, Any]):
+    """The running task by loop; what the table of asyncio does not know is asked for."""
+
+    def __missing__(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Task[Any] | None":
+        return asyncio.current_task()
+
+
+PRESENT_TASKS: dict[Any, Any] = getattr(asyncio.tasks, "_current_tasks", _PresentTasks())
+"""The running task by loop: before Python 3.12 `asyncio.current_task` costs as much as three listeners."""
 _log = logging.getLogger(__name__)
 Announce = Callable[[dict[str, Any], tuple[str, ...]], None]
 
@@ -20,7 +31,7 @@ Announce = Callable[[dict[str, Any], tuple[str, ...]], None]
 class Services:
     """The engine's neighbours, as its chains see them; an observer that fails disturbs no dispatch."""
 
-    __slots__ = ("announce", "clock", "events", "loop", "observer", "threads")
+    __slots__ = ("again", "announce", "clock", "events", "loop", "observer", "thread", "threads")
 
     def __init__(
         self,
@@ -30,15 +41,36 @@ class Services:
         observer: DispatchObserver,
         clock: Clock,
         announce: Announce,
+        again: Callable[[Call, Any], Coroutine[Any, Any, Call]],
     ) -> None:
         self.threads = threads
         self.events = events
         self.observer = observer
         self.clock = clock
+        self.again = again
         self.announce = announce
         """Dispatches `plugin_hook_failed`, where anybody listens."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The system's loop, on which coroutine methods run when a dispatch is synchronous."""
+        self.thread = 0
+        """The thread that runs it."""
+
+    def bind(self) -> None:
+        """Take the running loop for the system's, unless there is one that lives."""
+        if self.loop is None or self.loop.is_closed():
+            try:
+                self.loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return
+            self.thread = threading.get_ident()
+
+    def present_task(self) -> "asyncio.Task[Any]":
+        """The task that runs here, the slow way."""
+        self.bind()
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A dispatch must be awaited inside a task of asyncio.")
+        return task
 
     def tell_failure(
         self,

@@ -6,15 +6,18 @@
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from isp_plugins.contracts.hooks import HookSpec, Subscription
+from isp_plugins.contracts.statistics import Measured
 from isp_plugins.hooks.binding import kind_of
 from isp_plugins.hooks.chain import HookChain, Link, rank
 from isp_plugins.hooks.condition import Condition, compile_condition
 from isp_plugins.hooks.counters import LinkCounters
 from isp_plugins.hooks.gates import Gate
+from isp_plugins.hooks.measuring import measurement_of
 from isp_plugins.hooks.services import Services
 from isp_plugins.hooks.ticker import TICKER
 
@@ -25,8 +28,15 @@ VACANT_LIMIT = 2048
 class Snapshot:
     """Builds and swaps chains; every change is made under one lock, and dispatches never take it."""
 
-    def __init__(self, services: Services, specs: Callable[[str], HookSpec]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        specs: Callable[[str], HookSpec],
+        swap: Callable[[dict[str, HookChain]], None],
+    ) -> None:
         self.chains: dict[str, HookChain] = {}
+        self._swap = swap
+        swap(self.chains)
         self.deliveries: dict[int, HookChain] = {}
         """The chain that delivers the events of one subscription, by its id."""
         self.gates: dict[int, Gate] = {}
@@ -36,6 +46,10 @@ class Snapshot:
         self._counters: dict[int, LinkCounters] = {}
         self._conditions: dict[str, Condition] = {}
         self._retired: list[HookChain] = []
+        self._known: dict[int, Subscription] = {}
+        """Every subscription there was, without its callee."""
+        self._dispatched: Counter[str] = Counter()
+        """Dispatches of chains that are no more, by hook."""
         self._vacant = 0
         self._lock = threading.Lock()
 
@@ -47,6 +61,7 @@ class Snapshot:
                 self._specs(subscription.hook)
             before = self._of_plugin.get(plugin_id, ())
             self._of_plugin[plugin_id] = tuple(subscriptions)
+            self._know(subscriptions)
             if not subscriptions:
                 del self._of_plugin[plugin_id]
             self._rebuild({subscription.hook for subscription in (*before, *subscriptions)})
@@ -96,6 +111,11 @@ class Snapshot:
         made = self.deliveries.get(subscription_id)
         return made.links[0] if made else None
 
+    def sweep(self, wall: float) -> None:
+        """Note which chains ran since the last sweep."""
+        for chain in (*tuple(self.chains.values()), *tuple(self.deliveries.values())):
+            chain.notice(wall)
+
     def fold(self) -> None:
         """Hand over the counts of chains that nothing runs on any more."""
         with self._lock:
@@ -109,6 +129,8 @@ class Snapshot:
                 kept.append(chain)
             else:
                 chain.fold()
+                if chain.links and not chain.delivers:
+                    self._dispatched[chain.hook] += chain.dispatches
         self._retired = kept
 
     def _rebuild(self, hooks: Iterable[str]) -> None:
@@ -126,6 +148,7 @@ class Snapshot:
                     link = made.links[index]
                     deliveries[link.subscription.id] = made.delivery(link)
         self.chains, self.deliveries = chains, deliveries
+        self._swap(chains)
         for chain in old:
             chain.retire()
         self._retired += old
@@ -171,6 +194,30 @@ class Snapshot:
             used = {one.condition for of_plugin in self._of_plugin.values() for one in of_plugin}
             for source in gone - used:
                 self._conditions.pop(source, None)
+
+    def _know(self, subscriptions: Iterable[Subscription]) -> None:
+        """Remember subscriptions; one that bears the id of another that is gone gets counters of its own."""
+        for one in subscriptions:
+            before = self._known.get(one.id, one)
+            if (before.plugin_id, before.hook, before.type) != (one.plugin_id, one.hook, one.type):
+                self._counters.pop(one.id, None)
+            self._known[one.id] = replace(one, callee=None)
+
+    def measure(self, wall: float) -> Measured:
+        """Every count as it stands; durations are handed over. `wall` is seconds of the epoch."""
+        with self._lock:
+            self._fold()
+            dispatches = Counter(self._dispatched)
+            for chain in (*self.chains.values(), *self.deliveries.values(), *self._retired):
+                if not chain.links:
+                    continue
+                for one in (chain, *tuple(chain.variants.values())):
+                    one.notice(wall)
+                    one.hand_over()
+                if not chain.delivers:
+                    dispatches[chain.hook] += chain.dispatches
+            counters = [(self._known[number], mine) for number, mine in self._counters.items()]
+        return Measured([measurement_of(one, mine) for one, mine in counters], dispatches)
 
     def forget_counters(self, subscription_ids: Iterable[int]) -> None:
         """Drop the counters of subscriptions that were deleted."""

@@ -74,7 +74,7 @@ def _others() -> Iterator[Call]:
     call = current_call.get()
     while isinstance(call, Call):
         surrounding.add(id(call))
-        call = getattr(call, "parent", None)
+        call = call.more.parent
     return (running for running in TICKER.running() if id(running) not in surrounding)
 
 

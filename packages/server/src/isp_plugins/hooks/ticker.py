@@ -9,19 +9,31 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from isp_plugin_sdk.context import current_call
+from isp_plugins.hooks.awaiting import awaiting, being_cancelled
 from isp_plugins.hooks.calls import Call, position
 
 TICK_S = 0.005
 """How exact deadlines are, in seconds."""
 IDLE_TICKS = 400
+SWEEP_TICKS = 200
+"""Ticks between two looks at which chains ran; less than `IDLE_TICKS`, so that one comes before it parks."""
 AGAIN_S = 1.0
 """Pause before an awaited call that swallowed its cancellation is cancelled again, in seconds."""
 _log = logging.getLogger(__name__)
+
+
+class Sweeps(Protocol):
+    """Notes what ran."""
+
+    def sweep(self, wall: float) -> None:
+        """Look now; `wall` is seconds of the epoch."""
+        ...
 
 
 class Parked:
@@ -41,14 +53,14 @@ class Parked:
 class Ticker:
     """Watches the calls in `live` and the one inline call; one for the whole process."""
 
-    __slots__ = ("_lock", "_thread", "_wake", "live", "parked", "wall")
+    __slots__ = ("_lock", "_thread", "_wake", "live", "parked", "sweeps")
 
     def __init__(self) -> None:
         self.live: set[Call] = set()
         """Calls that are awaited, nested, or run while another thread holds the inline slot."""
         self.parked = True
-        self.wall = time.time()
-        """Seconds of the epoch, as of the last tick."""
+        self.sweeps: weakref.WeakSet[Sweeps] = weakref.WeakSet()
+        """Who wants to know once a second what ran."""
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -59,7 +71,6 @@ class Ticker:
         if not self.parked:
             return
         with self._lock:
-            self.wall = time.time()
             self.parked = False
             if current_call.inline is PARKED:
                 current_call.inline = None
@@ -84,10 +95,12 @@ class Ticker:
         current_call.inline = PARKED
 
     def _run(self) -> None:
-        idle = 0
+        idle = ticks = 0
         while True:
             time.sleep(TICK_S)
-            self.wall = time.time()
+            ticks += 1
+            if ticks % SWEEP_TICKS == 0:
+                self._sweep()
             calls = self.running()
             idle = 0 if calls else idle + 1
             if idle > IDLE_TICKS and self._park():
@@ -96,6 +109,13 @@ class Ticker:
             now = time.monotonic()
             for call in calls:
                 self._look(call, now)
+
+    def _sweep(self) -> None:
+        try:
+            for sweeps in list(self.sweeps):
+                sweeps.sweep(time.time())
+        except RuntimeError:  # one was added just now; a second later is soon enough
+            return
 
     def _park(self) -> bool:
         """Whether it may sleep: nothing runs, and whoever comes next finds it parked."""
@@ -119,13 +139,12 @@ class Ticker:
 
 def look(call: Call, now: float) -> None:
     """Compare one call with its deadlines."""
-    due = getattr(call, "due", None)
-    if due is None:
-        due = call.arm(now + call.limit)
+    more = call.more
+    due = more.due if more.due is not None else call.arm(now + call.limit)
     if now >= due:
-        if not call.is_late or now >= call.again:
-            call.again = now + AGAIN_S
-            call.is_late = True
+        if not more.late or now >= more.again:
+            more.again = now + AGAIN_S
+            more.late = True
             _interrupt(call, None)
     elif call.hook_chain.has_timeouts:
         _look_at_subscription(call, now)
@@ -136,11 +155,12 @@ def _look_at_subscription(call: Call, now: float) -> None:
     at = position(call)
     if not 0 <= at < len(call.hook_chain.links):
         return
-    if at != call.watched:
-        call.watched, call.since = at, now
+    more = call.more
+    if at != more.watched:
+        more.watched, more.since = at, now
     limit = call.hook_chain.links[at].subscription.timeout_ms
-    if limit is not None and call.overdue_index != at and now - call.since >= limit / 1000:
-        call.overdue_index = at
+    if limit is not None and more.overdue != at and now - more.since >= limit / 1000:
+        more.overdue = at
         _interrupt(call, at)
 
 
@@ -151,7 +171,7 @@ def _interrupt(call: Call, at: int | None) -> None:
     if leg is not None:
         leg.flag = True
     task = getattr(call, "task", None)
-    waiting = getattr(call, "waiting", None)
+    waiting = call.more.waiting
     if task is not None:
         try:
             task.get_loop().call_soon_threadsafe(_cancel, call, at)
@@ -165,8 +185,14 @@ def _cancel(call: Call, at: int | None) -> None:
     """On the loop: cancel what the chain awaits, unless it went on in the meantime."""
     if call.task is None or call.finished or (at is not None and position(call) != at):
         return
-    call.cancels += 1
-    call.task.cancel()
+    task = awaiting(call.task, call.coroutine)
+    if task is None or being_cancelled(task):
+        return
+    more = call.more
+    if more.baseline is None:
+        more.baseline = task.cancelling()
+    more.cancels += 1
+    task.cancel()
 
 
 PARKED = Parked()
