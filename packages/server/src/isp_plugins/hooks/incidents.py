@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from isp_plugins.contracts.vocabulary import DispatchStatus, OutcomeStatus, SkipReason
-from isp_plugins.hooks.awaiting import awaits
 from isp_plugins.hooks.calls import Call, Leg, Run
 from isp_plugins.hooks.counters import COUNTING
 from isp_plugins.hooks.engine_errors import CallAbandonedError, CallStoppedError, CallTimedOutError
@@ -117,10 +116,9 @@ def foreign(call: Call) -> bool:
 def _closing(call: Call) -> bool:
     """Whether the coroutine is being closed from outside instead of running in its task."""
     try:
-        task = asyncio.current_task()
+        return asyncio.current_task() is not call.task
     except RuntimeError:
         return True
-    return task is None or not awaits(task, call.coroutine)
 
 
 def settled(run: Run, index: int, payload: Any) -> bool | None:
