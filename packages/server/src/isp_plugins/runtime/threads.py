@@ -41,12 +41,15 @@ class _Job:
         owner: int = getattr(self.work, "owner", self.owner)
         return owner
 
-    def run(self) -> None:
-        """Run it, and hand result or error to its loop."""
+    def run(self) -> tuple[Any, BaseException | None]:
+        """Run it; its result or its error."""
         try:
-            result, error = self.context.run(self.work), None
-        except BaseException as raised:  # SystemExit of a plugin must not end the pool's thread
-            result, error = None, raised
+            return self.context.run(self.work), None
+        except BaseException as error:  # SystemExit of a plugin must not end the pool's thread
+            return None, error
+
+    def tell(self, result: Any, error: BaseException | None) -> None:
+        """Hand result or error to its loop."""
         try:
             self.loop.call_soon_threadsafe(self._finish, result, error)
         except RuntimeError:  # the loop is closed: nobody waits
@@ -80,13 +83,13 @@ class _Thread(threading.Thread):
                 if self.pool.retire(self):
                     return
                 continue
-            while True:
-                job.run()
-                following = self.pool.next_for(self, job)
-                if following is None:
-                    break
+            following: _Job | None = job
+            while following is not None:
                 job = following
-            del job  # a free thread keeps no payload alive
+                ending = job.run()
+                following = self.pool.next_for(self, job)
+                job.tell(*ending)
+            del job, following, ending  # a free thread keeps no payload alive
 
 
 class DaemonThreads:
