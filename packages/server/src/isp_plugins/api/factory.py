@@ -30,6 +30,7 @@ from isp_plugins.api.resources import (
     public,
     secrets,
     subscriptions,
+    templates,
 )
 from isp_plugins.system import PluginSystem
 
@@ -82,6 +83,7 @@ def _routes() -> list[BaseRoute]:
         bulk,
         hooks,
         logs,
+        templates,
         configuration,
         subscriptions,
         keys,

@@ -42,6 +42,7 @@ TAGS = [
         "description": "The moments in the ISP's software that plugins can take part in, and dispatching them.",
     },
     {"name": "Logs", "description": "What plugins wrote."},
+    {"name": "Templates", "description": "What new plugins are started from."},
     {"name": "Keys", "description": "API keys."},
     {"name": "Audit", "description": "Who did what."},
     {"name": "Server", "description": "Health of the server, meaning of problems. No key needed."},

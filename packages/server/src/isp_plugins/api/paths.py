@@ -20,4 +20,19 @@ class IdConvertor(Convertor[int]):
         return str(value)
 
 
+class NameConvertor(Convertor[str]):
+    """A name in a path, as templates have; anything else is another path."""
+
+    regex = "[a-z][a-z0-9_-]{0,63}"
+
+    def convert(self, value: str) -> str:
+        """The name."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """The name as it stands in a path."""
+        return value
+
+
 register_url_convertor("id", IdConvertor())
+register_url_convertor("name", NameConvertor())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from isp_plugins.cli.develop import new, templates
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate import access, configuration, hooks, logs, plugins
 from isp_plugins.cli.output import fail
@@ -26,8 +27,10 @@ app.command("serve")(serve)
 plugins.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)
+new.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")
+app.add_typer(templates.app, name="templates")
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.audit, name="audit")
 app.add_typer(access.secrets, name="secrets")

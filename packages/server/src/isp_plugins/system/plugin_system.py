@@ -33,6 +33,7 @@ from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
 from isp_plugins.system.observer import HostObserver
 from isp_plugins.telemetry.logs import PluginLogs
+from isp_plugins.templates.store import TemplateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class PluginSystem:
     configuration: ConfigurationService
     storage: PluginStorage
     logs: PluginLogs
+    templates: TemplateStore
     engine: HookEngine
     events: MemoryEvents
     hook_store: HookStore
@@ -188,4 +190,5 @@ async def _raise_house(
         settings=settings, clock=clock, loop=loop, data_directory=base.data_directory, database=base.database, keyring=base.keyring,
         audit=base.audit, keys=base.keys, logs=base.logs, configuration=configuration, storage=storage, engine=engine, events=events,
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager,
+        templates=TemplateStore(base.database, base.audit, clock=clock),
     )  # fmt: skip
