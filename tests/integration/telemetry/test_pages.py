@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from sqlalchemy import insert, text
@@ -28,10 +29,10 @@ def row(clock, number, **fields):
         "level": LEVELS[number % 5].value,
         "message": f"message {number}",
         "hook": f"hook_{number % 2}",
-        "method": None,
+        "method": f"method_{number % 4}",
         "request_id": f"r{number // 10}",
-        "duration_ms": None,
-        "traceback": None,
+        "duration_ms": float(number % 7) if number % 7 else None,
+        "traceback": f"trace {number}" if number % 6 == 0 else None,
     } | fields
 
 
@@ -68,20 +69,24 @@ async def test_records_of_one_moment_are_in_the_order_they_were_written(logs, da
 
 
 FILTERS = {
-    "level": LogLevel.WARNING,
+    "level": LogLevel.INFO,
     "plugin_id": 1,
     "hook": "hook_1",
+    "method": "method_3",
     "request_id": "r4",
+    "min_duration_ms": 2,
     "q": "MESSAGE 4",
 }
 
 
 async def test_filters_narrow_together(logs, hundred):
     rules = {
-        "level": lambda it: LEVELS.index(LogLevel(it["level"])) >= 2,
+        "level": lambda it: LEVELS.index(LogLevel(it["level"])) >= 1,
         "plugin_id": lambda it: it["plugin_id"] == 1,
         "hook": lambda it: it["hook"] == "hook_1",
+        "method": lambda it: it["method"] == "method_3",
         "request_id": lambda it: it["request_id"] == "r4",
+        "min_duration_ms": lambda it: (it["duration_ms"] or 0) >= 2,
         "q": lambda it: "message 4" in it["message"],
     }
     for names in (names for n in range(len(FILTERS) + 1) for names in itertools.combinations(FILTERS, n)):
@@ -136,7 +141,7 @@ async def test_a_total_is_counted_to_its_limit_and_pages_end_there(logs, databas
 
 
 @pytest.mark.parametrize(
-    "statement", [_count, lambda filters: _ids(filters, offset=0, size=50)], ids=["count", "page"]
+    "statement", [_count, partial(_ids, offset=0, size=50)], ids=["count", "page"]
 )
 @pytest.mark.parametrize(
     "filters",
@@ -148,12 +153,17 @@ async def test_a_total_is_counted_to_its_limit_and_pages_end_there(logs, databas
         LogFilters(hook="hook_1"),
         LogFilters(hook="hook_1", plugin_id=1, level=LogLevel.INFO),
         LogFilters(request_id="r4"),
+        LogFilters(method="send"),
+        LogFilters(method="send", plugin_id=1, only_level=LogLevel.ERROR),
+        LogFilters(method="send", hook="hook_1"),
+        LogFilters(node="n1", min_duration_ms=5, has_traceback=True, q="x"),
     ],
     ids=str,
 )
 async def test_no_page_scans_or_sorts_the_table(sqlite_database, clock, filters, statement):
     await fill(sqlite_database, [row(clock, number) for number in range(100)])
-    compiled = str(statement(filters).compile(compile_kwargs={"literal_binds": True}))
+    plugins = None if filters.plugin_id is None else (filters.plugin_id,)
+    compiled = str(statement(filters, plugins).compile(compile_kwargs={"literal_binds": True}))
     async with sqlite_database.reading() as session:
         plan = [it.detail for it in await session.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
     on_table = [line for line in plan if "plugin_logs" in line]
@@ -161,5 +171,7 @@ async def test_no_page_scans_or_sorts_the_table(sqlite_database, clock, filters,
     assert all(line.startswith("SEARCH plugin_logs USING") for line in on_table), plan
     if filters.request_id:
         assert all("ix_plugin_logs_request_id" in line for line in on_table), plan
+    if filters.method and not filters.hook:
+        assert all("ix_plugin_logs_method_level_at" in line for line in on_table), plan
     if filters.hook:
         assert all("ix_plugin_logs_hook_level_at" in line for line in on_table), plan

@@ -10,6 +10,19 @@ from isp_plugins.contracts.calls import Invoker
 from isp_plugins.contracts.vocabulary import SubscriptionType
 
 
+@runtime_checkable
+class AdoptsLoggers(Protocol):
+    """A plugin's logger that also takes what the plugin's modules log under their own names."""
+
+    def adopt(self, root: str) -> None:
+        """Take over what is logged under this name of the process's tree of loggers, and below it."""
+        ...
+
+    def release(self, root: str) -> None:
+        """Let the process forget that name."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StartRequest:
     """Everything a runtime needs to bring one plugin up; the configuration is complete and decrypted."""
@@ -82,7 +95,10 @@ class RunningPlugin(Invoker, Protocol):
         ...
 
     async def health(self, deadline_s: float) -> Mapping[str, Any]:
-        """What `health_check` returns, checked for its shape: `status` and `checks` of `{name, status, message}`."""
+        """What `health_check` returns, checked for its shape: `status` and `checks` of `{name, status, message}`.
+
+        `answered` is false where the plugin gave no such report (it hung, raised or returned something else): the report is the host's then.
+        """
         ...
 
     async def execute(self, method: str, parameters: Any, deadline_s: float) -> Any:

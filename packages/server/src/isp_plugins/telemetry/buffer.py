@@ -5,13 +5,16 @@
 2. Every line has the same share. While there is room any line may be longer; when there is none, a record of a line below its share
    takes the place of the newest one of the longest line, and every other record is dropped.
 3. What is taken out comes from all lines alike, each in its order: a flood delays itself, not the others.
-4. What is dropped is counted, per plugin.
-5. The lock is held for a few list operations. It may be entered again by its own thread, because a finalizer (`__del__`) that logs can run
+4. What is dropped is counted, per plugin. While a plugin's records are refused its gate is shut, so that whoever logs can count the next
+   one as dropped without making it; the next `take` opens every gate.
+5. A gate's count goes up without the lock: nothing between reading and writing it can switch threads (CPython switches at calls and
+   backward jumps only).
+6. The lock is held for a few list operations. It may be entered again by its own thread, because a finalizer (`__del__`) that logs can run
    in the middle of it.
 """
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +37,26 @@ class Line:
     bytes: int = 0
 
 
+@dataclass(slots=True)
+class Gate:
+    """What whoever logs looks at before a record of one plugin is made."""
+
+    plugin_name: str
+    shut: bool = False
+    shut_for_serious: bool = False
+    dropped: int = 0
+    """Records dropped since the start."""
+    reported: int = 0
+    """How many of them were taken to be reported."""
+
+    def admits(self, *, serious: bool) -> bool:
+        """Whether a record would be taken; one that would not counts as dropped."""
+        if self.shut_for_serious if serious else self.shut:
+            self.dropped += 1
+            return False
+        return True
+
+
 class LogBuffer:
     """Rows that wait to be stored."""
 
@@ -43,24 +66,34 @@ class LogBuffer:
         self._lines: dict[Key, Line] = {}
         self._count = 0
         self._bytes = 0
-        self._lost: Counter[tuple[int, str]] = Counter()
+        self._gates: dict[int, Gate] = {}
         self._lock = threading.RLock()
         self.last = 0
         """The number of the newest row; numbers grow by one."""
-        self.dropped = 0
-        """Records dropped since the start."""
 
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def dropped(self) -> int:
+        """Records dropped since the start."""
+        return sum(gate.dropped for gate in list(self._gates.values()))
+
+    def gate(self, plugin_id: int, plugin_name: str) -> Gate:
+        """The plugin's gate, always the same one."""
+        gate = self._gates.get(plugin_id) or self._gates.setdefault(plugin_id, Gate(plugin_name))
+        gate.plugin_name = plugin_name
+        return gate
+
     def put(self, row: Row) -> bool:
         """Append a row; False if there was no room and it was dropped."""
         size = size_of(row)
-        key = (row["plugin_id"], row.get("level") in SERIOUS)
+        serious = row.get("level") in SERIOUS
+        key = (row["plugin_id"], serious)
         with self._lock:
             line = self._lines.get(key) or Line()
             if not self._make_room(line, size):
-                self._count_lost(row["plugin_id"], row["plugin_name"])
+                self._refuse(row, serious=serious)
                 return False
             line = self._lines.setdefault(key, line)
             self.last += 1
@@ -68,21 +101,11 @@ class LogBuffer:
             self._resize(line, 1, size)
             return True
 
-    def has_room(self, plugin_id: int, *, serious: bool) -> bool:
-        """Whether a small record of this plugin would be taken now; asked without the lock, before the work of making one."""
-        if self._count < self._capacity:
-            return True
-        line = self._lines.get((plugin_id, serious))
-        return line is None or len(line.rows) < self._capacity // max(1, len(self._lines))
-
-    def refuse(self, plugin_id: int, plugin_name: str) -> None:
-        """Count a record that was dropped before it was made."""
-        with self._lock:
-            self._count_lost(plugin_id, plugin_name)
-
     def take(self, most: int) -> list[Row]:
         """Remove and return the oldest rows of every line, in the order in which they were put."""
         with self._lock:
+            for gate in list(self._gates.values()):
+                gate.shut = gate.shut_for_serious = False
             taken: list[tuple[int, Row]] = []
             while self._lines and len(taken) < most:
                 share = max(1, (most - len(taken)) // len(self._lines))
@@ -97,20 +120,25 @@ class LogBuffer:
 
     def lose(self, rows: list[Row]) -> None:
         """Count rows that were taken and could not be stored after all."""
-        with self._lock:
-            for row in rows:
-                self._count_lost(row["plugin_id"], row["plugin_name"])
+        for row in rows:
+            self._count_lost(row)
 
     def take_lost(self) -> dict[tuple[int, str], int]:
         """How many were dropped since the last call, by plugin id and name."""
         with self._lock:
-            lost, self._lost = self._lost, Counter()
+            lost: dict[tuple[int, str], int] = {}
+            for plugin_id, gate in list(self._gates.items()):
+                dropped = gate.dropped
+                if dropped > gate.reported:
+                    lost[plugin_id, gate.plugin_name] = dropped - gate.reported
+                gate.reported = dropped
             return lost
 
     def give_back_lost(self, lost: dict[tuple[int, str], int]) -> None:
         """Count again what could not be reported."""
         with self._lock:
-            self._lost.update(lost)
+            for (plugin_id, _), count in lost.items():
+                self._gates[plugin_id].reported -= count
 
     def _make_room(self, line: Line, size: int) -> bool:
         """See that a row of this size fits, at the cost of the longest lines if this one is below its share (rule 2)."""
@@ -129,7 +157,7 @@ class LogBuffer:
     def _drop_newest(self, line: Line) -> None:
         _, row = line.rows.pop()
         self._resize(line, -1, -size_of(row))
-        self._count_lost(row["plugin_id"], row["plugin_name"])
+        self._count_lost(row)
         if not line.rows:
             self._lines = {key: other for key, other in self._lines.items() if other.rows}
 
@@ -148,9 +176,19 @@ class LogBuffer:
         self._count += rows
         self._bytes += size
 
-    def _count_lost(self, plugin_id: int, plugin_name: str) -> None:
-        self._lost[plugin_id, plugin_name] += 1
-        self.dropped += 1
+    def _refuse(self, row: Row, *, serious: bool) -> None:
+        """Drop a row, and shut the gate behind it unless it was only this row that was too large."""
+        gate = self._count_lost(row)
+        if self._count >= self._capacity:
+            if serious:
+                gate.shut_for_serious = True
+            else:
+                gate.shut = True
+
+    def _count_lost(self, row: Row) -> Gate:
+        gate = self.gate(row["plugin_id"], row["plugin_name"])
+        gate.dropped += 1
+        return gate
 
 
 def _length(line: Line) -> int:

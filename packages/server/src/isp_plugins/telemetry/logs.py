@@ -6,15 +6,17 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from isp_plugin_sdk.context import current_call
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.vocabulary import LogLevel
 from isp_plugins.db.engine import Database
 from isp_plugins.db.paging import Page
-from isp_plugins.telemetry.buffer import LogBuffer, Row
+from isp_plugins.telemetry.buffer import SERIOUS, LogBuffer, Row
+from isp_plugins.telemetry.following import Following
 from isp_plugins.telemetry.masking import NO_MASKS, Masker
+from isp_plugins.telemetry.mirror import Mirror
 from isp_plugins.telemetry.plugin_logger import PluginHandler, PluginLogger, set_level
 from isp_plugins.telemetry.query import read_page
 from isp_plugins.telemetry.records import LogFilters, LogRecord, LogView, level_of
@@ -34,33 +36,54 @@ class PluginLogs:
         self.clock = clock
         self._queue_size = queue_size
         self._buffer = LogBuffer(queue_size)
-        self._writer = LogWriter(database, self._buffer, flush_interval=flush_interval, report=self._report)
+        self._mirror = Mirror(clock)
+        self.following = Following(database, clock=clock)
+        """Whoever reads the records as they are stored."""
+        self._writer = LogWriter(
+            database, self._buffer, flush_interval=flush_interval, report=self._report, stored=self._stored
+        )
         self._loggers: dict[int, PluginLogger] = {}
         self._masks: dict[int, Masker] = {}
 
     async def open(self) -> None:
         """Start storing, on the running loop."""
+        self.following.begin()
         self._writer.open()
 
     async def close(self) -> None:
-        """Store what waits and stop; what is written afterwards waits for the next `open`."""
+        """Store what waits and stop; what is written afterwards waits for the next `open`. Followers end."""
         await self._writer.close()
+        self.following.end()
 
     async def flush(self) -> None:
         """Store everything written so far; `UnavailableError` where the database cannot, and then it still waits."""
         await self._writer.flush()
+
+    async def settle(self, within: float) -> None:
+        """Store what was written so far, if the database takes it within so many seconds; raises nothing."""
+        await self._writer.settle(within)
 
     @property
     def dropped(self) -> int:
         """How many records were dropped since the start, because there was no room or the database refused them."""
         return self._buffer.dropped
 
+    @property
+    def stored(self) -> int:
+        """How many records were stored since the start."""
+        return self._writer.stored
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait to be stored."""
+        return len(self._buffer)
+
     def logger_for(self, plugin_id: int, plugin_name: str, level: LogLevel) -> logging.Logger:
         """The plugin's logger, always the same object; a new name and level count at once."""
         logger = self._loggers.get(plugin_id)
         if logger is None:
             logger = self._loggers.setdefault(plugin_id, self._new_logger(plugin_id, plugin_name))
-        logger.name = plugin_name
+        logger.name = self._buffer.gate(plugin_id, plugin_name).plugin_name
         set_level(logger, level)
         return logger
 
@@ -85,6 +108,9 @@ class PluginLogs:
     def write(self, record: LogRecord) -> None:
         """Write a record of the host's about a plugin; the plugin's level is not asked."""
         try:
+            gate = self._buffer.gate(record.plugin_id, record.plugin_name)
+            if not gate.admits(serious=record.level in SERIOUS):
+                return
             call = current_call.get()
             self._put(
                 {
@@ -109,9 +135,13 @@ class PluginLogs:
         return await read_page(self._database, filters, page=page, size=size)
 
     def _new_logger(self, plugin_id: int, plugin_name: str) -> PluginLogger:
-        logger = PluginLogger(plugin_name)
+        logger = PluginLogger(plugin_name, gate=self._buffer.gate(plugin_id, plugin_name))
         logger.addHandler(PluginHandler(lambda record: self._emit(plugin_id, logger.name, record)))
         return logger
+
+    def _stored(self, rows: Sequence[Row]) -> None:
+        self._mirror(rows)
+        self.following.news()
 
     def _emit(self, plugin_id: int, plugin_name: str, record: logging.LogRecord) -> None:
         """Write a record of the plugin's own logger."""
@@ -151,7 +181,7 @@ class PluginLogs:
 
     def _report(self, lost: Mapping[tuple[int, str], int]) -> list[Row]:
         """What is said of dropped records, per plugin."""
-        words = f"log records of this plugin were dropped: it wrote faster than they could be stored, and {self._queue_size} were waiting"
+        words = f"log records of this plugin were dropped: they came faster than the database takes them, and at most {self._queue_size} wait"
         nothing = dict.fromkeys(("hook", "method", "request_id", "duration_ms", "traceback"))
         return [
             {

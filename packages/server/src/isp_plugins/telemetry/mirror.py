@@ -1,32 +1,46 @@
 """Repeats what plugins log from WARNING on in the server's own log, masked as it is stored.
 
-A plugin's logger does not propagate, so this is the only way there; at most 100 records a batch, the rest are counted.
+A plugin's logger does not propagate, so this is the only way there; at most `MOST` records in `PERIOD_S` seconds.
 """
 
 import logging
+import math
 from collections.abc import Sequence
 
+from isp_plugins.clock import Clock
 from isp_plugins.contracts.vocabulary import LogLevel
-from isp_plugins.telemetry.buffer import Row
+from isp_plugins.telemetry.buffer import SERIOUS, Row
 from isp_plugins.telemetry.records import NUMBERS
 
 MOST = 100
-SERIOUS = frozenset(level.value for level in LogLevel if NUMBERS[level] >= logging.WARNING)
+PERIOD_S = 10.0
 log = logging.getLogger("isp_plugins.plugin")
 
 
-def mirror(rows: Sequence[Row]) -> None:
-    """Hand the serious ones among stored rows to the server's log."""
-    serious = [row for row in rows if row["level"] in SERIOUS]
-    for row in serious[:MOST]:
-        number = NUMBERS[LogLevel(row["level"])]
-        if log.isEnabledFor(number):
-            log.handle(_record(row, number))
-    if len(serious) > MOST:
-        log.warning(
-            "and %d more warnings and errors of plugins; GET /api/v1/plugins/logs has them all",
-            len(serious) - MOST,
-        )
+class Mirror:
+    """Hands the serious ones among stored rows to the server's log."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = -math.inf
+        self._room = MOST
+
+    def __call__(self, rows: Sequence[Row]) -> None:
+        """Show what there is room for, and say so where there is no more."""
+        if self._clock.monotonic() - self._began >= PERIOD_S:
+            self._began, self._room = self._clock.monotonic(), MOST
+        serious = [row for row in rows if row["level"] in SERIOUS]
+        room, self._room = self._room, max(0, self._room - len(serious))
+        for row in serious[:room]:
+            number = NUMBERS[LogLevel(row["level"])]
+            if log.isEnabledFor(number):
+                log.handle(_record(row, number))
+        if 0 < room < len(serious):
+            log.warning(
+                "more than %d warnings and errors of plugins within %d s: GET /api/v1/plugins/logs has the others",
+                MOST,
+                PERIOD_S,
+            )
 
 
 def _record(row: Row, number: int) -> logging.LogRecord:

@@ -32,9 +32,18 @@ class LogFilters:
 
     level: LogLevel | None = None
     """This level and those above it."""
+    only_level: LogLevel | None = None
+    """This level and no other."""
     plugin_id: int | None = None
+    plugin_name: str | None = None
+    """The name that the plugin's newest record bears; finds deleted plugins too."""
     hook: str | None = None
+    method: str | None = None
     request_id: str | None = None
+    node: str | None = None
+    min_duration_ms: float | None = None
+    """Took at least so long."""
+    has_traceback: bool | None = None
     since: datetime | None = None
     """From this moment on, itself included."""
     until: datetime | None = None
@@ -59,6 +68,12 @@ class LogView:
     request_id: str | None
     duration_ms: float | None
     traceback: str | None
+
+
+def levels_of(filters: LogFilters) -> tuple[LogLevel, ...]:
+    """The levels that the filters leave."""
+    found = levels_from(filters.level)
+    return tuple(level for level in found if filters.only_level in {None, level})
 
 
 def level_of(number: int) -> LogLevel:

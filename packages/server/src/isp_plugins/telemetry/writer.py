@@ -3,13 +3,14 @@
 1. While nothing is written it sleeps without a timer; the first row of an interval wakes it.
 2. A database that cannot store keeps the batch, which is tried again after 0.5 s, 1 s, 2 s ... up to 30 s; meanwhile rows wait in the
    bounded buffer, and what does not fit there is dropped and counted.
-3. Rows that were dropped are reported as one WARNING per plugin with the next batch that is stored.
-4. `close` tries for at most 5 s to store what waits, then counts it as dropped and says so in the server's own log.
+3. Rows that were dropped are counted in the database and reported as one WARNING per plugin, when what waited before is stored.
+4. A flush stores what was written before it began, not what a flood adds meanwhile: it always ends.
+5. `close` tries for at most 5 s to store what waits, then counts it as dropped and says so in the server's own log.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from isp_plugins.db.engine import Database
 from isp_plugins.errors import UnavailableError
 from isp_plugins.telemetry.buffer import LogBuffer, Row
-from isp_plugins.telemetry.mirror import mirror
 from isp_plugins.telemetry.store import store
 
 BATCH = 1000
@@ -37,12 +37,19 @@ class LogWriter:
     """Moves rows from a buffer into the database; one task, started by `open` and ended by `close`."""
 
     def __init__(
-        self, database: Database, buffer: LogBuffer, *, flush_interval: float, report: Report
+        self,
+        database: Database,
+        buffer: LogBuffer,
+        *,
+        flush_interval: float,
+        report: Report,
+        stored: Callable[[Sequence[Row]], None],
     ) -> None:
         self._database = database
         self._buffer = buffer
         self._interval = flush_interval
         self._report = report
+        self._tell_stored = stored
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._pending: list[Row] = []
@@ -51,6 +58,8 @@ class LogWriter:
         self._full = asyncio.Event()
         self._stop = asyncio.Event()
         self._storing = asyncio.Lock()
+        self.stored = 0
+        """Records stored since the start."""
 
     @property
     def is_open(self) -> bool:
@@ -79,6 +88,12 @@ class LogWriter:
         work = asyncio.ensure_future(self._flush())
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(work)
+
+    async def settle(self, within: float) -> None:
+        """Store what was written so far, if the database takes it within so many seconds."""
+        with suppress(TimeoutError, *LATER):
+            async with asyncio.timeout(within):
+                await self.flush()
 
     async def close(self) -> None:
         """Store what waits, within 5 s, and end the task."""
@@ -143,7 +158,8 @@ class LogWriter:
 
     async def _flush(self) -> None:
         async with self._storing:
-            while self._pending or len(self._buffer):
+            until = self._buffer.last
+            while self._pending or self._buffer.holds_before(until):
                 await self._store_batch()
             await self._store_report()
 
@@ -152,8 +168,9 @@ class LogWriter:
             self._pending = self._buffer.take(BATCH)
         refused = await store(self._database, self._pending)
         stored, self._pending = self._pending, []
+        self.stored += len(stored) - len(refused)
         self._buffer.lose(refused)
-        mirror(stored)
+        self._tell_stored(stored)
 
     async def _store_report(self) -> None:
         """One row per plugin that lost records since the last report."""
@@ -162,11 +179,11 @@ class LogWriter:
             return
         rows = self._report(lost)
         try:
-            await store(self._database, rows)
+            await store(self._database, rows, lost)
         except BaseException:
             self._buffer.give_back_lost(lost)
             raise
-        mirror(rows)
+        self._tell_stored(rows)
 
     async def _flush_stubbornly(self) -> None:
         while True:

@@ -1,7 +1,9 @@
 """A running plugin in this process: every call into it has a deadline, and what it raises or returns wrongly becomes a readable error."""
 
 import copy
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
@@ -12,7 +14,7 @@ from isp_plugin_sdk.hooks import declarations
 from isp_plugin_sdk.plugin import PluginInterface, defines
 from isp_plugin_sdk.values import json_copy
 from isp_plugins.contracts.calls import Callee
-from isp_plugins.contracts.runtime import DeclaredHook, StartRequest
+from isp_plugins.contracts.runtime import AdoptsLoggers, DeclaredHook, StartRequest
 from isp_plugins.contracts.vocabulary import SubscriptionType
 from isp_plugins.runtime import execute as binding
 from isp_plugins.runtime.errors import (
@@ -48,6 +50,8 @@ class InProcessPlugin:
         self._request = request
         self._calls = calls
         self._again = again
+        self._checking = 0
+        """Health checks that began and did not end; one that hangs was abandoned."""
         self._modules: Mapping[str, ModuleType] = {}
         self._declared = tuple(_declared(type(instance)))
 
@@ -123,12 +127,41 @@ class InProcessPlugin:
             raise InfoFailedError(reason=str(error)) from None
 
     async def health(self, deadline_s: float) -> Mapping[str, Any]:
-        """What `health_check` returns; where it raises, hangs or is malformed, an unhealthy report with the reason."""
-        ending = await self._call(self._instance.health_check, deadline_s)
+        """What `health_check` returns; where it raises, hangs or is malformed, an unhealthy report with the reason that is marked as no answer.
+
+        While an earlier check hangs, that is the report, and nothing is called: each would hold another thread.
+        """
+        if self._checking:
+            return reports.unhealthy("an earlier health check has not returned yet")
+        ending = await self._call(self._checked(self._instance.health_check), deadline_s)
         failure = self._failure(PluginFailedError, ending)
         if failure is not None:
             return reports.unhealthy(str(failure.fields["reason"]))
         return reports.health(_value(ending))
+
+    def _checked(self, check: Callable[[], Any]) -> Callable[[], Any]:
+        """The health check, known to be under way from its first step to its last, however long that takes."""
+        if inspect.iscoroutinefunction(check):
+
+            async def awaited() -> Any:
+                with self._under_way():
+                    return await check()
+
+            return awaited
+
+        def plain() -> Any:
+            with self._under_way():
+                return check()
+
+        return plain
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._checking += 1
+        try:
+            yield
+        finally:
+            self._checking -= 1
 
     async def execute(self, method: str, parameters: Any, deadline_s: float) -> Any:
         """Call a public method of the plugin's own class and return its result, a JSON value; errors of `runtime.errors`."""
@@ -153,6 +186,8 @@ class InProcessPlugin:
             return await self._clean_up(plugin)
         finally:
             self._modules = self._load.close()
+            if isinstance(self._request.logger, AdoptsLoggers):
+                self._request.logger.release(self._load.root)
 
     async def restart(self) -> "InProcessPlugin":
         """After `stop`: a new instance of the same code, with the last configuration; raises a `PluginFailedError` as `start` does."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from isp_plugin_sdk.plugin import PluginInterface
 from isp_plugins.contracts.calls import Threads
-from isp_plugins.contracts.runtime import StartRequest
+from isp_plugins.contracts.runtime import AdoptsLoggers, StartRequest
 from isp_plugins.runtime.errors import PluginFailedError
 from isp_plugins.runtime.in_process import causes, imports, names, search
 from isp_plugins.runtime.in_process.building import Builder
@@ -43,11 +43,16 @@ class InProcessRuntime:
         self, load: Load, cls: type[PluginInterface] | None, request: StartRequest
     ) -> InProcessPlugin:
         """Construct and initialise; the load is closed where that fails."""
+        loggers = request.logger
+        if isinstance(loggers, AdoptsLoggers):
+            loggers.adopt(load.root)
         try:
             plugin = await self._build(load, cls, request)
             await plugin.initialize()
         except BaseException:
             load.close()
+            if isinstance(loggers, AdoptsLoggers):
+                loggers.release(load.root)
             raise
         return plugin
 
