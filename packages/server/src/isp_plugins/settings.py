@@ -101,6 +101,17 @@ class Settings:
     log_flush_interval: float = _setting(
         0.5, "Longest time a plugin log record waits in memory, in seconds.", low=0.01
     )
+    statistics_interval: float = _setting(
+        5.0,
+        "How often the counters of calls are looked at for statistics, in seconds; minutes are exact to this.",
+        low=0.05,
+        high=60.0,
+    )
+    metrics_without_key: str = _setting(
+        "no",
+        "Whether `/metrics` answers without a key: `no`, or `loopback` for callers on this machine (not behind a reverse proxy on it).",
+        pattern="no|loopback",
+    )
     idempotency_hours: float = _setting(
         24.0, "How long the stored result of an idempotent dispatch is returned, in hours.", low=0.01
     )

@@ -3,7 +3,8 @@
 1. A request has an id: the caller's `X-Request-ID` where it is a plain word of at most 128 characters, else a new one; the answer repeats it.
 2. Every answer says `nosniff`; what is not a static file says `no-store` too.
 3. A path works with and without its last slash.
-4. What nobody caught becomes a 500 problem without a word of the cause, which the log has under the request's id.
+4. Answers are counted by route and status.
+5. What nobody caught becomes a 500 problem without a word of the cause, which the log has under the request's id.
 """
 
 import logging
@@ -57,6 +58,7 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                scope["app"].state.requests.count(scope, message["status"])
                 headers = [*message.get("headers", ()), _NOSNIFF, (b"x-request-id", request_id.encode())]
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_NO_STORE)

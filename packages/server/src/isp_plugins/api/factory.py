@@ -16,6 +16,7 @@ from isp_plugins.api import docs_page, handlers, openapi
 from isp_plugins.api.deps import JsonBytes
 from isp_plugins.api.edge import Edge
 from isp_plugins.api.json_text import dump
+from isp_plugins.api.request_counts import RequestCounts
 from isp_plugins.api.resources import (
     audit,
     bulk,
@@ -26,9 +27,11 @@ from isp_plugins.api.resources import (
     lifecycle,
     logs,
     me,
+    metrics,
     plugins,
     public,
     secrets,
+    stats,
     subscriptions,
     templates,
 )
@@ -49,6 +52,7 @@ def create_app(system: PluginSystem) -> FastAPI:
     """The application that serves this system."""
     app = _bare_app()
     app.state.system = system
+    app.state.requests = RequestCounts()
     return app
 
 
@@ -90,6 +94,8 @@ def _routes() -> list[BaseRoute]:
         me,
         audit,
         secrets,
+        stats,
+        metrics,
         public,
     )
     return [route for resource in resources for route in resource.router.routes]

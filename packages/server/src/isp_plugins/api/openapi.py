@@ -41,6 +41,7 @@ TAGS = [
         "name": "Hooks",
         "description": "The moments in the ISP's software that plugins can take part in, and dispatching them.",
     },
+    {"name": "Statistics", "description": "How often plugins were called, how it went and how long it took."},
     {"name": "Logs", "description": "What plugins wrote."},
     {"name": "Templates", "description": "What new plugins are started from."},
     {"name": "Keys", "description": "API keys."},

@@ -8,7 +8,7 @@ import typer
 
 from isp_plugins.cli.develop import new, templates
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.operate import access, configuration, hooks, logs, plugins
+from isp_plugins.cli.operate import access, configuration, hooks, logs, plugins, stats
 from isp_plugins.cli.output import fail
 from isp_plugins.cli.serve import serve
 from isp_plugins.errors import PluginSystemError, StartupError
@@ -27,6 +27,7 @@ app.command("serve")(serve)
 plugins.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)
+stats.add_to(app)
 new.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")

@@ -33,6 +33,7 @@ from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
 from isp_plugins.system.observer import HostObserver
 from isp_plugins.telemetry.logs import PluginLogs
+from isp_plugins.telemetry.stats import Statistics
 from isp_plugins.templates.store import TemplateStore
 
 
@@ -51,6 +52,7 @@ class PluginSystem:
     configuration: ConfigurationService
     storage: PluginStorage
     logs: PluginLogs
+    statistics: Statistics
     templates: TemplateStore
     engine: HookEngine
     events: MemoryEvents
@@ -167,6 +169,17 @@ async def _raise_house(
     idempotency = IdempotencyStore(base.database, clock=clock, hours=settings.idempotency_hours)
     await idempotency.open()
     directory = PluginDirectory()
+    statistics = Statistics(
+        engine,
+        base.database,
+        node=settings.node,
+        clock=clock,
+        interval=settings.statistics_interval,
+        plugins=lambda: [plugin.id for plugin in directory],
+        mask=base.logs.masked,
+    )
+    await statistics.open()
+    stack.push_async_callback(statistics.close)
     manager = PluginManager(
         database=base.database,
         audit=base.audit,
@@ -189,6 +202,6 @@ async def _raise_house(
     return PluginSystem(
         settings=settings, clock=clock, loop=loop, data_directory=base.data_directory, database=base.database, keyring=base.keyring,
         audit=base.audit, keys=base.keys, logs=base.logs, configuration=configuration, storage=storage, engine=engine, events=events,
-        hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager,
+        hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
         templates=TemplateStore(base.database, base.audit, clock=clock),
     )  # fmt: skip

@@ -66,6 +66,7 @@ class Readings:
     logs_stored: int
     logs_dropped: int
     statistics_lost: int
+    """Minutes."""
     requests: Mapping[tuple[str, str, int], int]
     """Answers by method, route and status."""
     database: DatabaseReading
@@ -179,8 +180,8 @@ SPECS: tuple[Spec, ...] = (
     Spec("isp_plugins_log_records_stored_total", Kind.COUNTER, "Plugin log records that were stored.", _one(lambda it: it.logs_stored)),
     Spec("isp_plugins_log_records_dropped_total", Kind.COUNTER, "Plugin log records for which there was no room, or that no database takes.",
          _one(lambda it: it.logs_dropped)),
-    Spec("isp_plugins_statistics_minutes_lost_total", Kind.COUNTER, "Minutes of statistics that could not be stored.",
-         _one(lambda it: it.statistics_lost)),
+    Spec("isp_plugins_statistics_lost_seconds_total", Kind.COUNTER, "Seconds whose statistics could not be stored.",
+         _one(lambda it: it.statistics_lost * 60)),
     Spec("isp_plugins_http_requests_total", Kind.COUNTER, "Answers of the HTTP API, by route and status.", _requests, ("method", "route", "status")),
     Spec("isp_plugins_database_transactions_total", Kind.COUNTER, "Transactions that were committed.", _one(lambda it: it.database.transactions)),
     Spec("isp_plugins_database_connections", Kind.GAUGE, "Connections to the database that are in use.", _one(lambda it: it.database.connections)),

@@ -86,7 +86,10 @@ class Sum:
         return {
             **{name: getattr(self.tally, name) for name in COUNTS},
             "skips": dict(sorted(self.tally.skips.items())),
-            **{name: None if seconds is None else seconds * 1000 for name, seconds in found.items()},
+            **{
+                name: None if seconds is None else float(f"{seconds * 1000:.4g}")
+                for name, seconds in found.items()
+            },
             "last_run": _moment(self.last.ran_at),
             "last_error": self.last.error,
             "last_error_at": _moment(self.last.failed_at),

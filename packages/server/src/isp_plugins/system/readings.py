@@ -1,0 +1,53 @@
+"""Gathers what a scrape of the metrics shows from every service of an open system."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from isp_plugins.db.urls import sqlite_file
+from isp_plugins.system.plugin_system import PluginSystem
+from isp_plugins.telemetry.metrics import DatabaseReading, Readings
+from isp_plugins.telemetry.stats.service import Total
+from isp_plugins.telemetry.stats.tally import Tally
+
+
+def readings_of(system: PluginSystem, requests: Mapping[tuple[str, str, int], int]) -> Readings:
+    """Everything as of now, copied, so that it can be written out in a thread; `requests` are the HTTP API's own counts."""
+    system.statistics.collect()
+    return Readings(
+        node=system.settings.node,
+        plugins={plugin.id: (plugin.name, plugin.state) for plugin in system.directory},
+        totals={key: _copy(total) for key, total in system.statistics.totals.items()},
+        events_waiting=system.events.waiting,
+        events_capacity=system.events.size,
+        events_delivered=system.events.delivered,
+        events_dropped=system.events.dropped,
+        logs_waiting=system.logs.waiting,
+        logs_stored=system.logs.stored,
+        logs_dropped=system.logs.dropped,
+        statistics_lost=system.statistics.lost_minutes,
+        requests=dict(requests),
+        database=_database(system),
+    )
+
+
+def _copy(total: Total) -> Total:
+    tally = Tally()
+    tally.add(total.tally)
+    return Total(total.plugin, tally, total.seconds)
+
+
+def _database(system: PluginSystem) -> DatabaseReading:
+    file = sqlite_file(system.settings.url)
+    return DatabaseReading(
+        dialect=system.database.dialect,
+        transactions=system.database.transactions,
+        connections=system.database.connections,
+        size=None if file is None else sum(_size(part) for part in (file, Path(f"{file}-wal"))),
+    )
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
