@@ -63,8 +63,8 @@ def new(
     hints = _hints(wanted, {variable.name for variable in variables})
     values = asking.complete(source, variables, given, hints, ask=asking.is_interactive() and not no_input)
     files = source.render(chosen, values)
-    candidates = (registration_of(files).get("name"), values.get("name"), chosen, "plugin")
-    name = next(each for each in candidates if is_plain(each))
+    candidates = (registration_of(files).get("name"), values.get("name"), chosen)
+    name = next((str(each) for each in candidates if is_plain(each)), "plugin")
     place = wanted or Path(name)
     if zip_file is not None:
         writing.write_zip(files, place, folder=name)

@@ -1,0 +1,127 @@
+"""Each plugin that ships as a template runs on a real server: made by `new`, copied, registered, enabled, called."""
+
+import json
+import shutil
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from support.commands import run
+from support.waiting import until
+
+
+class Answering(BaseHTTPRequestHandler):
+    """A peer that says yes to a payment, an event and a token alike."""
+
+    def do_POST(self):
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.dumps({"id": "txn_1", "active": True, "sub": "maria"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def peer():
+    """That peer; `url` and `bodies`, what it was sent."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.bodies = []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def enabled(server, api, tmp_path):
+    """Make a plugin from a template and bring it up, as `new` says to."""
+
+    def bring_up(template, **config):
+        done = run("new", template, f"my_{template}", "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        made = tmp_path / f"my_{template}"
+        folder = server.process.folder / "var" / "plugins"
+        shutil.copytree(made / f"my_{template}", folder / f"my_{template}", dirs_exist_ok=True)
+        plugin = (
+            api.post("/plugins/", json=json.loads((made / "plugin.json").read_text()))
+            .raise_for_status()
+            .json()
+        )
+        if config:
+            api.put(f"/plugins/{plugin['id']}/config", json={"values": config}).raise_for_status()
+        answer = api.post(f"/plugins/{plugin['id']}/enable")
+        assert answer.json()["state"] == "active", answer.text
+        return plugin["id"]
+
+    return bring_up
+
+
+def outcome(api, hook, payload):
+    """Dispatch a hook; the one outcome and the value."""
+    result = api.post(f"/hooks/{hook}/dispatch", json={"payload": payload}).raise_for_status().json()
+    assert result["status"] == "completed", result
+    (found,) = result["subscriptions"]
+    return found, result["value"]
+
+
+def test_action(api, enabled):
+    plugin = enabled("action", prefix="ISP")
+    found, _ = outcome(api, "customer_created", {"id": 7})
+    assert found["status"] == "ok"
+    assert found["value"]["reference"].endswith("ISP00000007")
+    assert api.get(f"/plugins/{plugin}/health").json()["status"] == "healthy"
+    body = {"method_name": "find_subject", "parameters": [found["value"]["reference"]]}
+    assert api.post(f"/plugins/{plugin}/execute", json=body).json()["result"] == {"found": True, "id": 7}
+
+
+def test_filter(api, enabled):
+    enabled("filter", percent=10)
+    _, value = outcome(api, "invoice_items", {"items": [{"amount": 2990, "currency": "EUR"}]})
+    assert [item["amount"] for item in value["items"]] == [2990, -299]
+
+
+async def test_event(api, enabled, peer):
+    plugin = enabled("event", url=peer.url, secret="correct horse battery staple")
+    found, _ = outcome(api, "invoice_paid", {"id": 9001})
+    assert found["status"] == "queued"
+    await until(lambda: any(b'"payload": {"id": 9001}' in body for body in peer.bodies))
+    assert api.get(f"/plugins/{plugin}/health").json()["status"] == "healthy"
+
+
+def test_payment_gateway(api, enabled, peer):
+    enabled("payment_gateway", api_url=peer.url, api_key="key")
+    payment = {
+        "id": 301,
+        "amount": 2990,
+        "currency": "EUR",
+        "token_ref": "methods/55",
+        "idempotency_key": "payment-301",
+    }
+    found, _ = outcome(api, "payment_requested", payment)
+    assert found["value"] == {"success": True, "transaction_id": "txn_1"}
+
+
+def test_network_poller(api, enabled):
+    with socket.create_server(("127.0.0.1", 0)) as device:
+        where = {"address": "127.0.0.1", "port": device.getsockname()[1]}
+        plugin = enabled("network_poller", devices=[{"id": "olt-1", **where}], interval=3600)
+        body = {"method_name": "check_device_status", "parameters": where}
+        found = api.post(f"/plugins/{plugin}/execute", json=body).raise_for_status().json()
+        assert found["result"]["status"] == "online"
+        assert api.post(f"/plugins/{plugin}/disable").json()["state"] == "disabled"
+
+
+def test_authentication_provider(api, enabled, peer):
+    enabled("authentication_provider", introspection_url=peer.url, client_id="isp", client_secret="secret")
+    attempt = {"realm": "staff", "credentials_ref": "token", "identity": None}
+    _, value = outcome(api, "auth_authenticate", attempt)
+    assert value["identity"]["subject"] == "maria"
