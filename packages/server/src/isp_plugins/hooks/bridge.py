@@ -27,20 +27,30 @@ def bridge(call: Call, callee: Callable[[Any], Coroutine[Any, Any, Any]], payloa
     if call.flag:  # the deadline passed before it could see what to cancel
         future.cancel()
     try:
-        return future.result()
-    except (concurrent.futures.CancelledError, asyncio.CancelledError) as error:
+        result, error = future.result()
+    except (concurrent.futures.CancelledError, asyncio.CancelledError) as cancelled:
         at = position(call)
         if call.flag and (call.more.late or call.more.overdue == at):
-            raise too_late(call, at) from error
+            raise too_late(call, at) from cancelled
         raise
     finally:
         call.more.waiting = None
+    if error is not None:
+        raise error
+    return result
 
 
-async def _under(call: Call, callee: Callable[[Any], Coroutine[Any, Any, Any]], payload: Any) -> Any:
-    """The coroutine in a task of its own, with the dispatch as its current call."""
+async def _under(
+    call: Call, callee: Callable[[Any], Coroutine[Any, Any, Any]], payload: Any
+) -> tuple[Any, BaseException | None]:
+    """The coroutine in a task of its own, with the dispatch as its current call; a `SystemExit` in a task would end the loop."""
     current_call.set(call)
-    return await callee(payload)
+    try:
+        return await callee(payload), None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        return None, error
 
 
 def on_a_loop() -> bool:
