@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from isp_plugins.actors import current_request
 from isp_plugins.api import problems
 from isp_plugins.api.errors import InternalError
+from isp_plugins.api.request_counts import count_answer
 from isp_plugins.errors import PluginSystemError
 
 logger = logging.getLogger(InternalError.log_name)
@@ -58,7 +59,7 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                scope["app"].state.requests.count(scope, message["status"])
+                count_answer(scope, message["status"])
                 headers = [*message.get("headers", ()), _NOSNIFF, (b"x-request-id", request_id.encode())]
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_NO_STORE)

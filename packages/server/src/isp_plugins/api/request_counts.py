@@ -29,3 +29,10 @@ class RequestCounts:
             (method, _CONVERTOR.sub("}", route), status): count
             for (method, route, status), count in self.counts.items()
         }
+
+
+def count_answer(scope: Scope, status: int) -> None:
+    """Count an answer of the application that the request went to, where it counts at all."""
+    counts: RequestCounts | None = getattr(scope["app"].state, "requests", None)
+    if counts is not None:
+        counts.count(scope, status)
