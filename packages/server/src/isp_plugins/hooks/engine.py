@@ -215,11 +215,11 @@ class HookEngine:
         left = hooks.left
         if left > 0:
             hooks.left = left - 1
-            coroutine = hooks.awaitable(call, payload)
+            begin = hooks.awaitable
         else:
             hooks.count_timed(BETWEEN_TIMED_AWAITED)
-            coroutine = hooks.awaitable_timed(call, payload)
-        call.coroutine = coroutine
+            begin = hooks.awaitable_timed
+        call.coroutine = coroutine = begin(call, payload)
         return coroutine
 
     async def deliver(self, event: Event) -> Outcome:
