@@ -12,7 +12,7 @@ from isp_plugins.configuration import ConfigChange, ConfigurationService, SetVal
 from isp_plugins.contracts.calls import Callee, CallMode
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import DeclaredHook, StartRequest
-from isp_plugins.contracts.vocabulary import SubscriptionType
+from isp_plugins.contracts.vocabulary import BreakerState, SubscriptionType
 from isp_plugins.db.engine import Database
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.hooks.store import HookStore
@@ -40,6 +40,8 @@ class Script:
     fails: str | None = None
     """Why it does not start."""
     health: str = "healthy"
+    answers: bool = True
+    """Whether a health check has an answer; without one it hangs until its limit, which passes at once."""
     configurable: bool = False
     refuses: Callable[[Mapping[str, Any]], bool] = lambda config: False
     activates: bool = True
@@ -65,6 +67,7 @@ class FakePlugin:
         self.config = dict(request.config)
         self.activated = False
         self.abandoned_threads = 0
+        self.asked = 0
         self.declared_hooks = tuple(script.declares)
 
     @property
@@ -95,6 +98,7 @@ class FakePlugin:
         return {"name": self.request.plugin_name}
 
     async def health(self, deadline_s: float) -> Mapping[str, Any]:
+        self.asked += 1
         checks = [
             {
                 "name": "peer",
@@ -102,7 +106,10 @@ class FakePlugin:
                 "message": "looked",
             }
         ]
-        return {"status": self.script.health, "checks": checks}
+        if not self.script.answers:
+            hung = {"name": "health_check", "status": "fail", "message": "it did not return"}
+            return {"status": "unhealthy", "checks": [hung], "answered": False}
+        return {"status": self.script.health, "checks": checks, "answered": True}
 
     async def execute(self, method: str, parameters: Any, deadline_s: float) -> Any:
         if method not in self.script.methods:
@@ -149,6 +156,8 @@ class FakeEngine:
         self.dispatched: list[tuple[str, dict[str, Any]]] = []
         self.gated: set[int] = set()
         self.history: list[str] = []
+        self.switched: dict[int, BreakerState] = {}
+        self.succeeded: dict[int, int] = {}
 
     def subscribe(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
         self.subscriptions[plugin_id] = tuple(subscriptions)
@@ -170,6 +179,13 @@ class FakeEngine:
         self.gated.add(plugin_id)
         yield
         self.gated.discard(plugin_id)
+
+    def switch(self, plugin_id: int, state: BreakerState) -> None:
+        self.switched[plugin_id] = state
+        self.history.append(f"{state} {plugin_id}")
+
+    def successes(self, plugin_id: int) -> int:
+        return self.succeeded.get(plugin_id, 0)
 
     async def dispatch(
         self, hook: str, payload: Any, *, context: Any = None, origin: Any = None, internal: bool = False
@@ -233,8 +249,17 @@ class House:
             host_calls=lambda plugin_id, name: NoHost(),  # type: ignore[arg-type, return-value]  # never asked
         )
 
+    async def kill(self) -> None:
+        """End what goes on in the background, and write nothing."""
+        stage = self.manager._stage
+        await stage.recovery.close()
+        await self.manager._prober.close()
+        await stage.history._writing.stop()
+        await stage.announcer.close(5)
+
     async def restart(self) -> "House":
         """A new node on the same database, started; the old one is left as a kill leaves it."""
+        await self.kill()
         house = House(self.database, self.keyring, self.clock, self.settings, self.runtime.scripts)
         await house.manager.reconcile()
         return house

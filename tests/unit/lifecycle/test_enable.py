@@ -147,7 +147,7 @@ async def test_cancelled_caller_does_not_stop_the_operation(house: House) -> Non
 async def test_enable_is_announced_after_the_commit(house: House) -> None:
     record = await house.enabled()
     await house.manager._stage.announcer.flush(5)
-    assert house.announced() == ["plugin_installed", "plugin_enabled"]
+    assert house.announced() == ["plugin_installed", "plugin_health_changed", "plugin_enabled"]
     _, payload = house.engine.dispatched[-1]
     assert payload == {
         "id": record.id,

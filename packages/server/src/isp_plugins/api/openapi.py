@@ -31,7 +31,8 @@ Plugins are registered, configured, enabled and bound to hooks here; the ISP's s
 
 TAGS = [
     {"name": "Plugins", "description": "Registered plugins."},
-    {"name": "Lifecycle", "description": "Bring plugins up and down, call them, ask how they do."},
+    {"name": "Lifecycle", "description": "Bring plugins up and down, and call them."},
+    {"name": "Health", "description": "How plugins do, now and before."},
     {
         "name": "Configuration",
         "description": "A plugin's values; secrets are stored encrypted and never shown.",

@@ -25,6 +25,7 @@ Column = tuple[str, str | Callable[[Mapping[str, Any]], Any]]
 
 _STATE_COLOURS = {
     "active": "green", "completed": "green", "healthy": "green", "ok": "green", "pass": "green", "valid": "green",
+    "open": "red", "half_open": "yellow", "missed": "red",
     "failed": "red", "quarantined": "red", "unhealthy": "red", "error": "red", "fail": "red", "ERROR": "red", "CRITICAL": "red",
     "invalid": "red", "degraded": "yellow", "enabling": "yellow", "disabling": "yellow", "WARNING": "yellow", "warn": "yellow",
     "skipped": "dim", "disabled": "dim", "rejected": "yellow", "timed_out": "red", "stopped": "red",

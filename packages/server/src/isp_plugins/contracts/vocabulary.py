@@ -164,6 +164,51 @@ class HealthStatus(StrEnum):
     """Nothing has been probed yet, or it does not run."""
 
 
+class CheckStatus(StrEnum):
+    """How one check of a plugin's health ended, in the specification's words."""
+
+    PASS = "pass"  # noqa: S105  the specification's word, not a password
+    """What was checked is well."""
+    WARN = "warn"
+    """It works, but something needs attention."""
+    FAIL = "fail"
+    """It does not work."""
+
+
+class BreakerState(StrEnum):
+    """Where a plugin's circuit breaker stands."""
+
+    CLOSED = "closed"
+    """The plugin is called."""
+    OPEN = "open"
+    """It failed too often in a row: its subscriptions are skipped."""
+    HALF_OPEN = "half_open"
+    """One call tries; the others are skipped."""
+
+
+class HealthEvent(StrEnum):
+    """What an entry of a plugin's health history is about."""
+
+    ANSWERED = "answered"
+    """Probes that the plugin answered, all with the same result."""
+    MISSED = "missed"
+    """Probes that it did not answer."""
+    STARTED = "started"
+    """It came up."""
+    FAILED = "failed"
+    """It could not start, or died."""
+    RESTARTED = "restarted"
+    """It was started anew because it did not answer."""
+    QUARANTINED = "quarantined"
+    """It is left alone."""
+    BREAKER_OPENED = "breaker_opened"
+    """It failed too often in a row: its subscriptions are skipped."""
+    BREAKER_TRIED = "breaker_tried"
+    """One call tries whether it works again."""
+    BREAKER_CLOSED = "breaker_closed"
+    """It works again, and is called."""
+
+
 class RuntimeKind(StrEnum):
     """Where a plugin's code runs."""
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from isp_plugins.contracts.vocabulary import SkipReason
 from isp_plugins.hooks.chain import HookChain, Link
-from isp_plugins.hooks.counters import ChainEntry
+from isp_plugins.hooks.counters import ChainEntry, LinkCounters
 
 
 def describe(chain: HookChain, deliveries: Mapping[int, HookChain]) -> list[ChainEntry]:
@@ -40,10 +41,18 @@ def _entry(chain: HookChain, index: int, link: Link, delivery: HookChain | None)
         rejects=counters.rejects,
         timeouts=counters.timeouts,
         queued=counters.queued,
-        skips=counters.all_skips(),
+        skips=_skips(counters),
         last_error=counters.last_error,
         last_run=seen if counters.calls else None,
         sampled=len(samples),
         mean_ms=sum(samples) / len(samples) if samples else None,
         max_ms=max(samples, default=None),
     )
+
+
+def _skips(counters: LinkCounters) -> dict[SkipReason, int]:
+    """Turns without a call; of those on chains where it never runs, the ones that its plugin's circuit breaker took."""
+    skips, held_back = counters.all_skips(), counters.idle_skips()[SkipReason.BREAKER_OPEN]
+    if held_back:
+        skips[SkipReason.BREAKER_OPEN] = skips.get(SkipReason.BREAKER_OPEN, 0) + held_back
+    return skips

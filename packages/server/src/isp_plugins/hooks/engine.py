@@ -24,7 +24,7 @@ from isp_plugins.clock import Clock, SystemClock
 from isp_plugins.contracts.calls import Threads
 from isp_plugins.contracts.hooks import DispatchObserver, Event, EventSink, HookSpec, Subscription
 from isp_plugins.contracts.statistics import Measured
-from isp_plugins.contracts.vocabulary import DispatchStatus
+from isp_plugins.contracts.vocabulary import BreakerState, DispatchStatus
 from isp_plugins.errors import PluginSystemError
 from isp_plugins.hooks import admission, running, stopping
 from isp_plugins.hooks.admission import Request
@@ -99,6 +99,14 @@ class HookEngine:
         left = await stopping.drain(plugin_id, timeout, self._snapshot)
         self._snapshot.fold()
         return left
+
+    def switch(self, plugin_id: int, state: BreakerState) -> None:
+        """From the next dispatch on, call the plugin (closed), skip it (open), or let one call try (half-open)."""
+        self._snapshot.switch(plugin_id, state)
+
+    def successes(self, plugin_id: int) -> int:
+        """How many calls into the plugin have ended well so far; exact where one thread dispatches, else nearly so."""
+        return self._snapshot.ended_well(plugin_id)
 
     def gate(self, plugin_id: int) -> AbstractAsyncContextManager[None]:
         """While it is held, dispatches that would call the plugin wait, each at most until its deadline."""

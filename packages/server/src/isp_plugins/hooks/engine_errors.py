@@ -27,5 +27,9 @@ class CallStoppedError(ConflictError):
     """The plugin was stopped during the dispatch."""
 
 
+class BreakerOpenError(ConflictError):
+    """The plugin's circuit breaker lets one call try, and this is another."""
+
+
 class CallAbandonedError(UnavailableError):
     """The dispatch went on without this thread."""

@@ -13,11 +13,21 @@ from typing import Any
 from isp_plugins.contracts.vocabulary import DispatchStatus, OutcomeStatus, SkipReason
 from isp_plugins.hooks.calls import Call, Leg, Run
 from isp_plugins.hooks.counters import COUNTING
-from isp_plugins.hooks.engine_errors import CallAbandonedError, CallStoppedError, CallTimedOutError
+from isp_plugins.hooks.engine_errors import (
+    BreakerOpenError,
+    CallAbandonedError,
+    CallStoppedError,
+    CallTimedOutError,
+)
 from isp_plugins.hooks.marks import SKIPS, Failure, Skip
 from isp_plugins.hooks.outcomes import AFTER
 from isp_plugins.hooks.verdicts import verdict
 
+_SKIPPED: Mapping[type[BaseException], SkipReason] = {
+    CallStoppedError: SkipReason.PLUGIN_STOPPED,
+    BreakerOpenError: SkipReason.BREAKER_OPEN,
+}
+"""What stand-ins raise in place of a plugin that is not called."""
 CONDITION_REPORT_S = 60.0
 """A failing condition is told at most once in so many seconds."""
 
@@ -53,9 +63,10 @@ def failed(
         run.ended = DispatchStatus.TIMED_OUT
         return SKIPS[SkipReason.AFTER_DEADLINE]
     link = run.hook_chain.links[index]
-    if isinstance(error, CallStoppedError):
-        link.counters.skip(SkipReason.PLUGIN_STOPPED)
-        return SKIPS[SkipReason.PLUGIN_STOPPED]
+    skipped = _SKIPPED.get(type(error))
+    if skipped is not None:
+        link.counters.skip(skipped)
+        return SKIPS[skipped]
     found = verdict(run.hook_chain.spec, link.subscription, error)
     run.ended, run.why = found.ends, found.why
     if run.ended is None and run.flag and run.whole.more.late:

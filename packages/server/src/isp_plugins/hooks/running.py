@@ -11,8 +11,9 @@ from isp_plugins.hooks import emission
 from isp_plugins.hooks.admission import begin, expire
 from isp_plugins.hooks.calls import DispatchResult
 from isp_plugins.hooks.chain import BETWEEN_TIMED_AWAITED, HookChain
+from isp_plugins.hooks.counters import COUNTING
 from isp_plugins.hooks.marks import Failure, Skip
-from isp_plugins.hooks.outcomes import Outcome, seconds
+from isp_plugins.hooks.outcomes import Outcome, outcome_of, seconds
 from isp_plugins.hooks.snapshot import Snapshot
 from isp_plugins.hooks.ticker import TICKER
 
@@ -129,7 +130,7 @@ async def deliver(snapshot: Snapshot, event: Event) -> Outcome:
             if await gate.wait(patience):
                 continue
         if call is None:
-            return _nobody(event)
+            return _held_back(snapshot, event) or _nobody(event)
         if gate is not None:
             call.ended = DispatchStatus.TIMED_OUT
         TICKER.live.add(call)
@@ -147,6 +148,16 @@ def _delivery(chain: HookChain, event: Event) -> DispatchResult:
     call.task = asyncio.current_task()
     call.more.baseline = call.task.cancelling() if call.task else None
     return call
+
+
+def _held_back(snapshot: Snapshot, event: Event) -> Outcome | None:
+    """The outcome of an event that was queued before its plugin's circuit breaker opened."""
+    link = snapshot.held_back(event.subscription_id)
+    if link is None:
+        return None
+    with COUNTING:
+        link.counters.unqueued[SkipReason.BREAKER_OPEN] += 1
+    return outcome_of(link, link.static, None)
 
 
 def _nobody(event: Event) -> Outcome:

@@ -12,11 +12,14 @@ from dataclasses import replace
 
 from isp_plugins.contracts.hooks import HookSpec, Subscription
 from isp_plugins.contracts.statistics import Measured
+from isp_plugins.contracts.vocabulary import BreakerState, HookKind, SkipReason
 from isp_plugins.hooks.binding import kind_of
+from isp_plugins.hooks.breaking import Placed, ended_well, in_place_of
 from isp_plugins.hooks.chain import HookChain, Link, rank
 from isp_plugins.hooks.condition import Condition, compile_condition
 from isp_plugins.hooks.counters import LinkCounters
 from isp_plugins.hooks.gates import Gate
+from isp_plugins.hooks.marks import SKIPS
 from isp_plugins.hooks.measuring import measurement_of
 from isp_plugins.hooks.services import Services
 from isp_plugins.hooks.ticker import TICKER
@@ -45,6 +48,8 @@ class Snapshot:
         self._of_plugin: dict[int, tuple[Subscription, ...]] = {}
         self._counters: dict[int, LinkCounters] = {}
         self._conditions: dict[str, Condition] = {}
+        self._placed: dict[int, Placed] = {}
+        """What stands in the chains for plugins whose circuit breaker is not closed."""
         self._retired: list[HookChain] = []
         self._known: dict[int, Subscription] = {}
         """Every subscription there was, without its callee."""
@@ -64,12 +69,37 @@ class Snapshot:
             self._know(subscriptions)
             if not subscriptions:
                 del self._of_plugin[plugin_id]
+                self._placed.pop(plugin_id, None)
             self._rebuild({subscription.hook for subscription in (*before, *subscriptions)})
             self._forget(before)
 
     def subscriptions(self, plugin_id: int) -> tuple[Subscription, ...]:
         """The plugin's subscriptions as they are now."""
         return self._of_plugin.get(plugin_id, ())
+
+    def switch(self, plugin_id: int, state: BreakerState) -> None:
+        """Put in every chain of the plugin what belongs there while its circuit breaker is in this state."""
+        placed = in_place_of(state)
+        with self._lock:
+            if plugin_id not in self._of_plugin or (placed is None and plugin_id not in self._placed):
+                return
+            self._placed.pop(plugin_id, None)
+            if placed is not None:
+                self._placed[plugin_id] = placed
+            self._rebuild({one.hook for one in self.subscriptions(plugin_id)})
+
+    def ended_well(self, plugin_id: int) -> int:
+        """How many calls into the plugin ended well so far."""
+        mine = (self._counters.get(one.id) for one in self.subscriptions(plugin_id))
+        return ended_well(plugin_id, [counters for counters in mine if counters is not None])
+
+    def held_back(self, subscription_id: int) -> Link | None:
+        """The event subscription whose plugin's circuit breaker keeps it from getting its event."""
+        for chain in tuple(self.chains.values()):
+            for link in chain.links:
+                if link.subscription.id == subscription_id and link.static is SKIPS[SkipReason.BREAKER_OPEN]:
+                    return link
+        return None
 
     def vacant(self, hook: str) -> HookChain:
         """The chain of a hook that nobody is subscribed to; `HookNameInvalidError` for what is no hook's name."""
@@ -164,16 +194,15 @@ class Snapshot:
         kind = kind_of(spec, [one.type for one in sorted(mine, key=lambda one: one.id)])
         if kind is not spec.kind:  # one of the ISP's own whose oldest subscription is a filter
             spec = replace(spec, kind=kind)
-        links = [
-            Link(
-                one,
-                spec.kind,
-                self._compiled(one.condition),
-                self._counters.setdefault(one.id, LinkCounters()),
-            )
-            for one in sorted(mine, key=rank)
-        ]
+        links = [self._link(one, spec.kind) for one in sorted(mine, key=rank)]
         return HookChain(spec, links, self._services, gates)
+
+    def _link(self, one: Subscription, kind: HookKind) -> Link:
+        """A subscription's place in a chain, or what stands there for it."""
+        counters = self._counters.setdefault(one.id, LinkCounters())
+        link = Link(one, kind, self._compiled(one.condition), counters)
+        placed = self._placed.get(one.plugin_id)
+        return placed(link) if placed else link
 
     def _gates_of(self, hook: str) -> list[Gate]:
         return [gate for gate in self.gates.values() if hook in gate.hooks]

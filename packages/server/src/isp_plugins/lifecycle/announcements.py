@@ -31,6 +31,8 @@ class Announcement(StrEnum):
     """A configuration was saved; names keys, never values."""
     QUARANTINED = "plugin_quarantined"
     """A plugin was taken out because it did harm."""
+    HEALTH_CHANGED = "plugin_health_changed"
+    """A plugin's health changed."""
 
 
 class Announcer:

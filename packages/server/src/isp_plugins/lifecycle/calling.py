@@ -1,19 +1,23 @@
 """Calls into a running plugin that no hook makes: execute, health, test of its connections."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditOutcome, AuditTag
-from isp_plugins.contracts.vocabulary import HealthStatus, State
+from isp_plugins.contracts.vocabulary import State
 from isp_plugins.lifecycle.errors import TestConnectionUnsupportedError
 from isp_plugins.lifecycle.health import worse
 from isp_plugins.lifecycle.instances import Instance
 from isp_plugins.lifecycle.launching import cause_of
 from isp_plugins.lifecycle.ledger import Entry
-from isp_plugins.lifecycle.records import ExecuteResult, HealthReport, PluginRecord
+from isp_plugins.lifecycle.probing import masked_checks, probe
+from isp_plugins.lifecycle.records import ExecuteResult, HealthReport
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.states import not_active
+from isp_plugins.lifecycle.vitals import Vital
 from isp_plugins.telemetry.masking import Masker
 
 
@@ -55,16 +59,55 @@ async def execute(stage: Stage, plugin_id: int, method: str, parameters: Any, ac
 
 
 async def health(stage: Stage, plugin_id: int) -> HealthReport:
-    """Ask a running plugin how it does; of one that does not run, say what the host knows."""
-    record = stage.directory.get(plugin_id)
-    instance = stage.instances.get(plugin_id)
-    if instance is None:
-        return _report(stage, record, {}, None, None)
-    began = stage.clock.monotonic()
-    async with instance.called() as plugin:
-        answer = await plugin.health(stage.settings.health_timeout)
-    duration_ms = (stage.clock.monotonic() - began) * 1000
-    return _report(stage, stage.directory.get(plugin_id), answer, instance, duration_ms)
+    """Ask a running plugin how it does, which counts as a probe; of one that does not run, say what the host knows."""
+    stage.directory.get(plugin_id)
+    found = await probe(stage, plugin_id)
+    report = last_health(stage, plugin_id)
+    if found is None:
+        return report
+    instance, answer = found
+    return replace(
+        report,
+        status=worse(answer.status, report.status),
+        checks=masked_checks(instance, answer),
+        checked_at=stage.clock.now(),
+        duration_ms=answer.duration_ms,
+    )
+
+
+def last_health(stage: Stage, plugin_id: int) -> HealthReport:
+    """How a plugin does as far as the host knows, with what its last probe found."""
+    record, instance = stage.directory.get(plugin_id), stage.instances.get(plugin_id)
+    vital = stage.vitals.of(plugin_id)
+    restarts = stage.recovery.restarts(plugin_id)
+    return HealthReport(
+        plugin_id=record.id,
+        name=record.name,
+        status=record.health.status,
+        checks=stage.vitals.checks(plugin_id) if instance else (),
+        message="; ".join(record.health.reasons)
+        or (None if instance else f"the plugin is {record.state.value} and was not asked"),
+        state=record.state,
+        since=record.since,
+        cause=record.cause,
+        uptime_s=stage.clock.monotonic() - instance.started if instance else None,
+        failures=record.failures,
+        misses=vital.misses if instance else 0,
+        restarts=restarts.total,
+        retry_at=record.retry_at,
+        abandoned_threads=max(instance.running.abandoned_threads if instance else 0, stage.hung(plugin_id)),
+        breaker=stage.breakers.view(plugin_id),
+        last_probe=vital.last,
+        next_probe_at=_next_probe(stage, vital) if instance else None,
+        checked_at=vital.last.at if vital.last and instance else None,
+        duration_ms=vital.last.duration_ms if vital.last and instance else None,
+    )
+
+
+def _next_probe(stage: Stage, vital: Vital) -> datetime | None:
+    if vital.due is None:
+        return None
+    return stage.recovery.wall(max(0.0, vital.due - stage.clock.monotonic()))
 
 
 async def test_connection(stage: Stage, plugin_id: int) -> Mapping[str, Any]:
@@ -92,35 +135,3 @@ def masked_answer(answer: Mapping[str, Any], secrets: frozenset[str]) -> dict[st
 
     cleaned: dict[str, Any] = clean(answer) if mask else dict(answer)
     return cleaned
-
-
-def _report(
-    stage: Stage,
-    record: PluginRecord,
-    answer: Mapping[str, Any],
-    instance: Instance | None,
-    duration_ms: float | None,
-) -> HealthReport:
-    said = masked_answer(answer, instance.equipment.secrets) if instance else {}
-    status = (
-        record.health.status
-        if instance is None
-        else worse(HealthStatus(said["status"]), record.health.status)
-    )
-    return HealthReport(
-        plugin_id=record.id,
-        name=record.name,
-        status=status,
-        checks=tuple(said.get("checks", ())),
-        message="; ".join(record.health.reasons)
-        or (None if instance else f"the plugin is {record.state.value} and was not asked"),
-        state=record.state,
-        since=record.since,
-        cause=record.cause,
-        uptime_s=stage.clock.monotonic() - instance.started if instance else None,
-        failures=record.failures,
-        retry_at=record.retry_at,
-        abandoned_threads=instance.running.abandoned_threads if instance else 0,
-        checked_at=stage.clock.now(),
-        duration_ms=duration_ms,
-    )

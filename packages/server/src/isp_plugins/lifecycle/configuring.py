@@ -96,6 +96,7 @@ async def _hand_over(stage: Stage, instance: Instance, equipment: Equipment, sav
         await saving.save()
         instance.equipment = equipment
         undo.pop_all()
+    stage.breakers.reset(record.id)
     stage.launcher.mask(record, equipment)
 
 

@@ -26,7 +26,7 @@ from isp_plugins.lifecycle.dependencies import (
     satisfaction,
 )
 from isp_plugins.lifecycle.errors import FilterUnknownError, PluginNotFoundError, SortUnknownError
-from isp_plugins.lifecycle.health import summary
+from isp_plugins.lifecycle.health import summary_of
 from isp_plugins.lifecycle.records import PluginRecord
 
 LISTS_KEPT = 64
@@ -97,6 +97,8 @@ class PluginDirectory:
         self._lists: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._find_python = python_versions
         self._python: dict[str, str | None] = {}
+        self.watch: Callable[[PluginRecord], None] = lambda _record: None
+        """Told of every plugin that a change touched."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -216,6 +218,8 @@ class PluginDirectory:
             self._records[plugin_id] = self._derived(self._records[plugin_id])
             self._json.pop(plugin_id, None)
         self._lists.clear()
+        for plugin_id in touched:
+            self.watch(self._records[plugin_id])
 
     def _derived(
         self, record: PluginRecord, changed: Mapping[str, PluginRecord | None] = _NOTHING
@@ -223,8 +227,8 @@ class PluginDirectory:
         needs = tuple(
             satisfaction(need, self._peer(need.name, changed), self._python_version) for need in record.needs
         )
-        health = summary(record.state, record.desired, record.cause, needs, record.invalid_hooks)
-        return replace(record, dependencies=needs, health=health)
+        seen = replace(record, dependencies=needs)
+        return replace(seen, health=summary_of(seen))
 
     def _peer(self, name: str, changed: Mapping[str, PluginRecord | None]) -> Peer | None:
         found = changed[name] if name in changed else self.find(name)

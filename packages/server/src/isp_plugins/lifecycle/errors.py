@@ -1,6 +1,7 @@
 """What can go wrong in a plugin's life; each message says what was expected, what came and what to do next."""
 
 from isp_plugins.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from isp_plugins.runtime.errors import PluginFailedError
 
 
 class PluginNotFoundError(NotFoundError):
@@ -69,6 +70,10 @@ class RequiredKeyMissingError(ConflictError):
 
 class UnhealthyCandidateError(ConflictError):
     """The new instance of plugin {name} says that it is unhealthy, which the old one is not: {checks}."""
+
+
+class ProbeUnansweredError(PluginFailedError):
+    """It started, but does not answer its health check: {reason}. Look at its log, mend it, then enable it."""
 
 
 class TestConnectionUnsupportedError(ConflictError):

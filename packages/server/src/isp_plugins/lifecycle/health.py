@@ -2,32 +2,46 @@
 
 1. A plugin that does not run has unknown health, unless it should run: then it is unhealthy, with the cause.
 2. A running plugin is degraded while something that it requires is missing, or while a subscription's method does not fit.
-3. What the plugin itself reports can only make this worse, never better.
+3. It is degraded, too, while its circuit breaker is not closed.
+4. What its probes found can only make this worse, never better.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from isp_plugins.contracts.vocabulary import Desired, HealthStatus, State
-from isp_plugins.lifecycle.dependencies import Satisfaction
-from isp_plugins.lifecycle.records import HealthSummary
+from isp_plugins.lifecycle.records import HealthReport, HealthSummary, PluginRecord
 
 _SEVERITY = (HealthStatus.HEALTHY, HealthStatus.UNKNOWN, HealthStatus.DEGRADED, HealthStatus.UNHEALTHY)
 
 
-def summary(
-    state: State, desired: Desired, cause: str | None, needs: Sequence[Satisfaction], invalid_hooks: int
-) -> HealthSummary:
-    """What a plugin's state, needs and bindings say about it."""
-    if state is not State.ACTIVE:
-        should_run = desired is Desired.ENABLED or state in {State.FAILED, State.QUARANTINED}
-        status = (
-            HealthStatus.UNHEALTHY if should_run and state is not State.ENABLING else HealthStatus.UNKNOWN
+def summary_of(record: PluginRecord) -> HealthSummary:
+    """What the host knows about a plugin; its needs are those of the record."""
+    if record.state is not State.ACTIVE:
+        return _of_one_that_does_not_run(record)
+    reasons = [need.problem for need in record.dependencies if need.blocks and need.problem]
+    if record.invalid_hooks:
+        reasons.append(
+            f"{record.invalid_hooks} of its hook subscriptions do not fit its methods; look at its hooks"
         )
-        return HealthSummary(status, (cause,) if cause else ())
-    reasons = [need.problem for need in needs if need.blocks and need.problem]
-    if invalid_hooks:
-        reasons.append(f"{invalid_hooks} of its hook subscriptions do not fit its methods; look at its hooks")
-    return HealthSummary(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, tuple(reasons))
+    if record.tripped:
+        reasons.append(record.tripped)
+    known = HealthSummary(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, tuple(reasons))
+    if record.probed is None:
+        return known
+    return HealthSummary(worse(known.status, record.probed.status), (*record.probed.reasons, *known.reasons))
+
+
+def _of_one_that_does_not_run(record: PluginRecord) -> HealthSummary:
+    should_run = record.desired is Desired.ENABLED or record.state in {State.FAILED, State.QUARANTINED}
+    ill = should_run and record.state is not State.ENABLING
+    return HealthSummary(
+        HealthStatus.UNHEALTHY if ill else HealthStatus.UNKNOWN, (record.cause,) if record.cause else ()
+    )
+
+
+def worst_first(reports: Iterable[HealthReport]) -> list[HealthReport]:
+    """Reports in the order in which an operator wants to see them; ties by name."""
+    return sorted(reports, key=lambda report: (-_SEVERITY.index(report.status), report.name))
 
 
 def worse(one: HealthStatus, other: HealthStatus) -> HealthStatus:

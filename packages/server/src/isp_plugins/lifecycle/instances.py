@@ -10,6 +10,7 @@ from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import RunningPlugin
 from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.runtime.probes import Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Instance:
     equipment: Equipment
     started: float
     """Seconds of the clock's monotonic time."""
+    probe: Probe
     subscriptions: tuple[Subscription, ...] = ()
     _calls: int = 0
     _idle: asyncio.Event = field(default_factory=asyncio.Event)

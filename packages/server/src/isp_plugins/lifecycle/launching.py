@@ -9,11 +9,13 @@ from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.configuration.service import secrets_in
 from isp_plugins.configuration.values import Candidate, ConfigChange
+from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Restartable, RunningPlugin, Runtime, StartRequest
 from isp_plugins.contracts.vocabulary import LogLevel
 from isp_plugins.errors import PluginSystemError
 from isp_plugins.lifecycle.instances import Equipment, Instance
 from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.runtime.probes import Probe
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.masking import Masker
@@ -57,7 +59,7 @@ class Launcher:
         """Import, construct and initialise; a `PluginFailedError` leaves nothing behind. `beside` keeps its secrets masked, too."""
         self.mask(record, equipment, beside)
         running = await self._runtime.start(self._request(record, equipment))
-        return Instance(record, running, equipment, self._clock.monotonic())
+        return self._instance(record, running, equipment)
 
     async def start_again(self, old: Instance) -> Instance:
         """Bring a stopped instance up again, with the same code where its runtime can, and the same configuration."""
@@ -65,11 +67,12 @@ class Launcher:
             return await self.start(old.record, old.equipment)
         self.mask(old.record, old.equipment)
         running: RunningPlugin = await old.running.restart()
-        return Instance(old.record, running, old.equipment, self._clock.monotonic(), old.subscriptions)
+        return self._instance(old.record, running, old.equipment, old.subscriptions)
 
     async def stop(self, instance: Instance) -> None:
         """Let its calls end, clean up and drop it; what goes wrong stands in its log."""
         await instance.idle(self._settings.drain_timeout)
+        instance.probe.give_up()
         problem = await instance.running.stop()
         if problem:
             self.note(instance.record, LogLevel.WARNING, f"It was stopped, but not in good order: {problem}")
@@ -113,6 +116,16 @@ class Launcher:
                 plugin_id=record.id, plugin_name=record.name, level=level, message=message, traceback=trace
             )
         )
+
+    def _instance(
+        self,
+        record: PluginRecord,
+        running: RunningPlugin,
+        equipment: Equipment,
+        subscriptions: tuple[Subscription, ...] = (),
+    ) -> Instance:
+        probe = Probe(running, self._clock)
+        return Instance(record, running, equipment, self._clock.monotonic(), probe, subscriptions)
 
     def _request(self, record: PluginRecord, equipment: Equipment) -> StartRequest:
         return StartRequest(

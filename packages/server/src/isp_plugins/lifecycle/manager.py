@@ -8,6 +8,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from isp_plugin_sdk.context import HostCalls
@@ -17,9 +18,11 @@ from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.configuration.values import ConfigChange, ConfigEntry
+from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Runtime
 from isp_plugins.contracts.vocabulary import Desired, State
 from isp_plugins.db.engine import Database
+from isp_plugins.db.paging import Page
 from isp_plugins.hooks.store import HookChanges, HookDraft, HookStore, HookView
 from isp_plugins.lifecycle import (
     calling,
@@ -36,9 +39,11 @@ from isp_plugins.lifecycle.closing import stop_all
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.errors import PluginEnableFailedError, PluginsClosingError
 from isp_plugins.lifecycle.failing import fail_request
+from isp_plugins.lifecycle.history import HealthEntry
 from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.quarantine import quarantine
-from isp_plugins.lifecycle.reconcile import load, reconcile, try_start
+from isp_plugins.lifecycle.reconcile import load, reconcile
 from isp_plugins.lifecycle.records import (
     ExecuteResult,
     HealthReport,
@@ -46,9 +51,12 @@ from isp_plugins.lifecycle.records import (
     PluginDraft,
     PluginRecord,
 )
+from isp_plugins.lifecycle.recovering import recover
 from isp_plugins.lifecycle.stage import Engine, set_stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, not_active
+from isp_plugins.lifecycle.tripping import breaker_changed
+from isp_plugins.lifecycle.views import BreakerView
 from isp_plugins.runtime.errors import PluginFailedError
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -73,6 +81,7 @@ class PluginManager:
         clock: Clock,
         settings: Settings,
         host_calls: Callable[[int, str], HostCalls],
+        hung: Callable[[int], int] = lambda _plugin_id: 0,
     ) -> None:
         self._stage = set_stage(
             database=database,
@@ -86,7 +95,12 @@ class PluginManager:
             clock=clock,
             settings=settings,
             host_calls=host_calls,
+            hung=hung,
         )
+        self._stage.breakers.on_change = partial(breaker_changed, self._stage)
+        self._prober = Prober(self._stage, self._probe)
+        self._forgiven: dict[int, int] = {}
+        """Threads that hung already when the operator enabled the plugin."""
         self._directory = directory
         self._loop = asyncio.get_running_loop()
         self._working: set[asyncio.Task[Any]] = set()
@@ -105,7 +119,7 @@ class PluginManager:
         async def work() -> PluginRecord:
             async with self._stage.locks.of(plugin_id):
                 await updating.update(self._stage, self._directory.get(plugin_id), changes, actor)
-                self._stage.recovery.hurry([plugin_id])  # what was mended is tried at once
+                self._mended(plugin_id)
                 return self._directory.get(plugin_id)
 
         return await self._whole(work())
@@ -130,6 +144,8 @@ class PluginManager:
             equipment = await stage.launcher.equip(record)
             require_dependencies(stage, record)  # again: they may have gone while the configuration was read
             begin(stage, record, Step.ENABLE)
+            stage.recovery.forgive(plugin_id)
+            self._forgiven[plugin_id] = stage.hung(plugin_id)
 
             async def save(active: PluginRecord, bound: Bound) -> None:
                 wanted = replace(active.asked(Desired.ENABLED, active.since), since=active.since)
@@ -181,11 +197,28 @@ class PluginManager:
         return await self._whole(work())
 
     async def health(self, plugin_id: int) -> HealthReport:
-        """Ask a plugin how it does, now."""
+        """Ask a plugin how it does, now; it counts as a probe."""
         try:
             return await calling.health(self._stage, plugin_id)
         finally:
             self._count_abandoned(plugin_id)
+
+    def last_health(self, plugin_id: int) -> HealthReport:
+        """How a plugin did when it was asked last, and what the host knows by now; nothing is asked."""
+        return calling.last_health(self._stage, plugin_id)
+
+    async def health_history(self, plugin_id: int, *, page: int = 1, size: int = 50) -> Page[HealthEntry]:
+        """What was found about a plugin's health, newest first."""
+        self._directory.get(plugin_id)
+        return await self._stage.history.page(plugin_id, page=page, size=size)
+
+    def breaker(self, plugin_id: int) -> BreakerView:
+        """A plugin's circuit breaker."""
+        return self._stage.breakers.view(plugin_id)
+
+    def on_failed(self, subscription: Subscription, error: BaseException) -> None:
+        """Told by the engine's observer, from any thread, of a call by a hook that failed."""
+        self._stage.breakers.failed(subscription, error)
 
     async def test_connection(self, plugin_id: int) -> Mapping[str, Any]:
         """Let an active plugin try its peers: `{ok, message, ...}`; `TestConnectionUnsupportedError`."""
@@ -200,7 +233,7 @@ class PluginManager:
             async with self._stage.locks.of(plugin_id):
                 record = self._directory.get(plugin_id)
                 candidate = await configuring.configure(self._stage, record, change, actor)
-                self._stage.recovery.hurry([plugin_id])  # what was mended is tried at once
+                self._mended(plugin_id)
                 if candidate.changed_keys:
                     extra = {"changed_keys": list(candidate.changed_keys)}
                     self._stage.announcer.announce(Announcement.CONFIGURED, record, actor, extra)
@@ -240,22 +273,34 @@ class PluginManager:
         """Bring every wanted plugin up and begin to retry those that fail; a plugin that fails stops nothing."""
         await self.load()
         await reconcile(self._stage)
+        for record in self._directory:
+            if record.state is State.QUARANTINED and record.desired is Desired.ENABLED:
+                at = record.retry_at or self._stage.recovery.wall(self._stage.settings.quarantine_pause)
+                self._stage.recovery.expect_at(record.id, at, patient=True)
         self._stage.recovery.start(self._retry)
+        self._prober.start()
+        self._stage.history.start()
 
     async def recover(self) -> None:
         """Retry now what is due now, and wait for it; the ticker does this by itself."""
         await self._stage.recovery.tick(self._retry)
 
+    async def probe_due(self) -> None:
+        """Begin the probes that are due now; the ticker does this by itself."""
+        await self._prober.tick()
+
     def on_abandoned(self, plugin_id: int, count: int) -> None:
         """Told by the engine's observer, from any thread, how many threads of a plugin hang; too many put it into quarantine."""
-        if count >= self._stage.settings.abandoned_thread_limit:
+        if count - self._forgiven.get(plugin_id, 0) >= self._stage.settings.abandoned_thread_limit:
             self._loop.call_soon_threadsafe(self._quarantine, plugin_id, count)
 
     async def close(self) -> None:
         """Stop every plugin, dependants first, within the deadlines; what is wanted of them stays wanted."""
         self._closing = True
         await self._stage.recovery.close()
+        await self._prober.close()
         await stop_all(self._stage, self._working)
+        await self._stage.history.close()
 
     def _active(self, plugin_id: int, operation: str) -> PluginRecord:
         record = self._directory.get(plugin_id)
@@ -266,12 +311,26 @@ class PluginManager:
     async def _retry(self, plugin_id: int) -> None:
         async with self._stage.locks.of(plugin_id):
             if plugin_id in self._directory and not self._closing:
-                await try_start(self._stage, plugin_id)
+                await recover(self._stage, plugin_id)
+                self._count_abandoned(plugin_id)
+
+    async def _probe(self, plugin_id: int) -> None:
+        try:
+            await probe(self._stage, plugin_id)
+        finally:
+            self._count_abandoned(plugin_id)
+
+    def _mended(self, plugin_id: int) -> None:
+        """The operator changed something: what failed is tried at once, as if it never had."""
+        if self._directory.get(plugin_id).state is State.FAILED:
+            self._stage.recovery.forgive(plugin_id)
+            self._stage.recovery.hurry([plugin_id])
 
     def _count_abandoned(self, plugin_id: int) -> None:
         instance = self._stage.instances.get(plugin_id)
         if instance is not None:
-            self.on_abandoned(plugin_id, instance.running.abandoned_threads)
+            count = max(instance.running.abandoned_threads, self._stage.hung(plugin_id))
+            self.on_abandoned(plugin_id, count)
 
     def _quarantine(self, plugin_id: int, count: int) -> None:
         if not self._closing:

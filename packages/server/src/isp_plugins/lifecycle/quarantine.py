@@ -1,25 +1,26 @@
-"""Takes a plugin out that does harm: one whose calls hang for ever, each holding a thread. Only the operator lets it back in."""
+"""Takes a running plugin out that does harm: one whose calls hang for ever, or that was restarted too often.
 
-from isp_plugins.actors import SYSTEM
-from isp_plugins.audit import AuditOutcome, AuditTag
-from isp_plugins.contracts.vocabulary import LogLevel, State
-from isp_plugins.lifecycle.announcements import Announcement
-from isp_plugins.lifecycle.ledger import Entry
+Quarantine ends with the one try after its pause (`recovering`), or when the operator enables the plugin.
+"""
+
+from isp_plugins.contracts.vocabulary import LogLevel
+from isp_plugins.lifecycle.failing import entry_about, quarantined, store_failure
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.starting import take_down
 
 
 async def quarantine(stage: Stage, plugin_id: int, cause: str) -> None:
-    """Stop an active plugin and leave it alone, across restarts too; what is wanted of it stays wanted."""
+    """Stop an active plugin and leave it alone, across restarts of the host too; what is wanted of it stays wanted."""
     async with stage.locks.of(plugin_id):
-        if plugin_id not in stage.instances:
-            return
-        record = stage.directory.get(plugin_id)
-        after = record.moved(State.QUARANTINED, stage.clock.now(), cause=cause, failures=record.failures + 1)
-        stage.launcher.note(record, LogLevel.ERROR, f"Quarantined: {cause}")
-        entry = Entry(AuditTag.PLUGIN_QUARANTINED, SYSTEM, record, {"cause": cause}, AuditOutcome.FAILED)
-        await stage.ledger.commit(after, entries=[entry])
-        await take_down(stage, plugin_id)
-    stage.announcer.announce(
-        Announcement.QUARANTINED, after, SYSTEM, {"failures": after.failures, "cause": cause}
-    )
+        await quarantine_locked(stage, plugin_id, cause)
+
+
+async def quarantine_locked(stage: Stage, plugin_id: int, cause: str) -> None:
+    """The same, for who holds the plugin's lock."""
+    if plugin_id not in stage.instances:
+        return
+    record = stage.directory.get(plugin_id)
+    after = quarantined(stage, record, cause)
+    stage.launcher.note(record, LogLevel.ERROR, f"Quarantined: {cause}")
+    await store_failure(stage, after, entry_about(after))
+    await take_down(stage, plugin_id)

@@ -10,18 +10,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from isp_plugins.actors import SYSTEM
-from isp_plugins.audit import AuditOutcome, AuditTag
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.dependencies import Order, order, shown_cycle
 from isp_plugins.lifecycle.errors import DependenciesUnsatisfiedError, DependencyCycleError
-from isp_plugins.lifecycle.failing import failed, store_failure
+from isp_plugins.lifecycle.failing import entry_about, expect_retry, failed, store_failure
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, after_restart, wants_start
+from isp_plugins.runtime.errors import PluginFailedError
 
 AT_ONCE = 16
 """How many plugins are brought up at a time."""
@@ -110,7 +109,16 @@ async def try_start(
         begin(stage, record, Step.ENABLE)
         await bring_up(stage, record, equipment, save)
     except Exception as error:
+        _count(stage, record, reports, tried=isinstance(error, PluginFailedError))
         await _not_started(stage, record, error, reports)
+    else:
+        _count(stage, record, reports, tried=True)
+
+
+def _count(stage: Stage, record: PluginRecord, reports: _Reports | None, *, tried: bool) -> None:
+    """A start by recovery is a restart, unless the host or a need stopped it before the plugin could fail."""
+    if reports is None and tried:
+        stage.recovery.restarted(record.id)
 
 
 def _require_no_circle(circle: Sequence[str] | None) -> None:
@@ -121,21 +129,18 @@ def _require_no_circle(circle: Sequence[str] | None) -> None:
 async def _not_started(
     stage: Stage, record: PluginRecord, error: Exception, reports: _Reports | None
 ) -> None:
-    cause = _cause(stage, record, error)
-    after = failed(stage, record, cause)
-    same = record.state is State.FAILED and record.cause == cause
-    entries = (
-        [] if same else [Entry(AuditTag.PLUGIN_FAILED, SYSTEM, record, {"cause": cause}, AuditOutcome.FAILED)]
-    )
+    cause = cause_of_start(stage, record, error)
+    after = failed(stage, record, cause, tried=isinstance(error, PluginFailedError))
+    same = record.state is after.state and record.cause == cause
+    entries = [] if same else [entry_about(after)]
     if reports is None:
         await store_failure(stage, after, *entries)
         return
     await reports.add(after, *entries)
-    if after.retry_at is not None:
-        stage.recovery.expect(after.id, after.retry_at)
+    expect_retry(stage, after)
 
 
-def _cause(stage: Stage, record: PluginRecord, error: Exception) -> str:
+def cause_of_start(stage: Stage, record: PluginRecord, error: Exception) -> str:
     """The cause, masked; waiting for others is no news for the plugin's own log."""
     if isinstance(error, DependenciesUnsatisfiedError):
         return f"Waits for what it needs: {error.fields['summary']}."

@@ -8,6 +8,7 @@ from typing import Any
 from isp_plugins.contracts.vocabulary import Desired, HealthStatus, LogLevel, PluginType, RuntimeKind, State
 from isp_plugins.lifecycle.dependencies import Dependency, Satisfaction
 from isp_plugins.lifecycle.drafts import PluginChanges, PluginDraft
+from isp_plugins.lifecycle.views import BreakerView, LastProbe
 
 __all__ = ["ExecuteResult", "HealthReport", "HealthSummary", "PluginChanges", "PluginDraft", "PluginRecord"]
 
@@ -61,6 +62,10 @@ class PluginRecord:
     """When it is tried again."""
     invalid_hooks: int = 0
     """Subscriptions whose method does not fit."""
+    probed: HealthSummary | None = None
+    """What its probes say against it; None: nothing."""
+    tripped: str | None = None
+    """What its circuit breaker means for it, while that is not closed."""
     dependencies: tuple[Satisfaction, ...] = ()
     """Its needs as they are met now; filled in by the directory."""
     health: HealthSummary = field(default=HealthSummary())
@@ -81,7 +86,16 @@ class PluginRecord:
         retry_at: datetime | None = None,
     ) -> "PluginRecord":
         """This plugin in another state, since now."""
-        return replace(self, state=state, since=now, cause=cause, failures=failures, retry_at=retry_at)
+        return replace(
+            self,
+            state=state,
+            since=now,
+            cause=cause,
+            failures=failures,
+            retry_at=retry_at,
+            probed=None,
+            tripped=None,
+        )
 
     def asked(self, desired: Desired, now: datetime) -> "PluginRecord":
         """This plugin with another wish of the operator."""
@@ -135,9 +149,18 @@ class HealthReport:
     uptime_s: float | None
     """Seconds that the present instance has run; None where none runs."""
     failures: int
+    misses: int
+    """Probes in a row that had no answer."""
+    restarts: int
+    """How often this host restarted it, since it runs or since the operator enabled it last."""
     retry_at: datetime | None
+    """When it is tried again, or restarted."""
     abandoned_threads: int
-    checked_at: datetime
+    breaker: BreakerView
+    last_probe: LastProbe | None
+    next_probe_at: datetime | None
+    checked_at: datetime | None
+    """When the checks were made; None where it was not asked."""
     duration_ms: float | None
     """How long the plugin took to answer; None where it was not asked."""
 
@@ -154,8 +177,13 @@ class HealthReport:
             "cause": self.cause,
             "uptime_s": self.uptime_s,
             "failures": self.failures,
+            "misses": self.misses,
+            "restarts": self.restarts,
             "retry_at": self.retry_at,
             "abandoned_threads": self.abandoned_threads,
+            "breaker": self.breaker.to_dict(),
+            "last_probe": self.last_probe.to_dict() if self.last_probe else None,
+            "next_probe_at": self.next_probe_at,
             "checked_at": self.checked_at,
             "duration_ms": self.duration_ms,
         }

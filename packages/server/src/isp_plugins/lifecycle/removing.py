@@ -113,8 +113,7 @@ async def delete(stage: Stage, plugin_id: int, actor: Actor, *, cascade: bool) -
         except BaseException:
             await _bring_back(stage, taken)
             raise
-        stage.recovery.forget(plugin_id)
-        stage.launcher.forget(plugin_id)
+        stage.forget(plugin_id)
     for one in needing:
         stage.announcer.announce(Announcement.DISABLED, one, actor)
     stage.announcer.announce(Announcement.UNINSTALLED, record, actor)
@@ -138,4 +137,4 @@ async def _bring_back(stage: Stage, taken: Sequence[PluginRecord]) -> None:
         stage.ledger.show(
             record.moved(State.FAILED, now, cause="It was stopped to be deleted, which failed.", retry_at=now)
         )
-        stage.recovery.expect(record.id, now)
+        stage.recovery.expect(record.id, 0.0)

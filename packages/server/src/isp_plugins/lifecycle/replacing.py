@@ -30,6 +30,7 @@ async def replaced(stage: Stage, record: PluginRecord, equipment: Equipment) -> 
     async with way as bound:
         yield bound
     stage.launcher.mask(record, stage.instances[record.id])
+    stage.breakers.reset(record.id)
 
 
 def is_lost(stage: Stage, record: PluginRecord) -> bool:
@@ -103,17 +104,13 @@ async def _bring_back(stage: Stage, old: Instance) -> None:
 
 
 async def _health(stage: Stage, instance: Instance) -> HealthStatus:
-    report = await instance.running.health(stage.settings.health_timeout)
-    return HealthStatus(report["status"])
+    return (await instance.probe.ask(stage.settings.health_timeout)).status
 
 
 async def _probe(stage: Stage, new: Instance, before: HealthStatus) -> None:
     """`UnhealthyCandidateError` where the new one is unhealthy and the old one was not."""
-    report = await new.running.health(stage.settings.health_timeout)
-    if HealthStatus(report["status"]) is HealthStatus.UNHEALTHY and before is not HealthStatus.UNHEALTHY:
-        failing = [
-            f"{check['name']}: {check.get('message', '')}"
-            for check in report.get("checks", ())
-            if check.get("status") != "pass"
-        ]
-        raise UnhealthyCandidateError(name=new.record.name, checks="; ".join(failing) or "it names no check")
+    answer = await new.probe.ask(stage.settings.health_timeout)
+    if answer.status is HealthStatus.UNHEALTHY and before is not HealthStatus.UNHEALTHY:
+        raise UnhealthyCandidateError(
+            name=new.record.name, checks="; ".join(answer.reasons) or "it names no check"
+        )

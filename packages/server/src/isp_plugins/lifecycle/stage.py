@@ -15,17 +15,24 @@ from isp_plugins.db.engine import Database
 from isp_plugins.hooks.store import HookStore
 from isp_plugins.lifecycle.announcements import Announcer
 from isp_plugins.lifecycle.bindings import Bindings
+from isp_plugins.lifecycle.breakers import Breakers, Switchboard
+from isp_plugins.lifecycle.damping import Flapping
 from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.history import HealthHistory
 from isp_plugins.lifecycle.instances import Instance
+from isp_plugins.lifecycle.intensity import Intensity
 from isp_plugins.lifecycle.launching import Launcher
 from isp_plugins.lifecycle.ledger import Ledger
 from isp_plugins.lifecycle.locks import PluginLocks
 from isp_plugins.lifecycle.recovery import Recovery
+from isp_plugins.lifecycle.vitals import Vitals
+from isp_plugins.lifecycle.watch import HealthWatch
+from isp_plugins.runtime.breaker import BreakerLimits
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
 
 
-class Engine(Dispatcher, Protocol):
+class Engine(Dispatcher, Switchboard, Protocol):
     """What the lifecycle asks of the hook engine (`hooks.engine.HookEngine`)."""
 
     def subscribe(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
@@ -63,8 +70,22 @@ class Stage:
     announcer: Announcer
     recovery: Recovery
     locks: PluginLocks
+    vitals: Vitals
+    history: HealthHistory
+    breakers: Breakers
+    watch: HealthWatch
     instances: dict[int, Instance]
     """What runs here, by the plugin's id."""
+    hung: Callable[[int], int]
+    """How many threads of a plugin's overdue calls still hang."""
+
+    def forget(self, plugin_id: int) -> None:
+        """Drop what is kept in memory of a plugin that was deleted."""
+        self.recovery.forget(plugin_id)
+        self.recovery.forgive(plugin_id)
+        self.vitals.forget(plugin_id)
+        self.history.forget(plugin_id)
+        self.launcher.forget(plugin_id)
 
 
 def set_stage(
@@ -80,6 +101,7 @@ def set_stage(
     clock: Clock,
     settings: Settings,
     host_calls: Callable[[int, str], HostCalls],
+    hung: Callable[[int], int],
 ) -> Stage:
     """Build what the conductor needs around the specialists."""
     launcher = Launcher(
@@ -89,6 +111,13 @@ def set_stage(
         host_calls=host_calls,
         settings=settings,
         clock=clock,
+    )
+    announcer, vitals = Announcer(engine), Vitals()
+    breakers = Breakers(
+        engine,
+        clock=clock,
+        limits=BreakerLimits(settings.breaker_failures, settings.breaker_pause),
+        mask=logs.masked,
     )
     return Stage(
         database=database,
@@ -102,10 +131,26 @@ def set_stage(
         ledger=Ledger(database=database, audit=audit, directory=directory, clock=clock, node=settings.node),
         launcher=launcher,
         bindings=Bindings(database=database, hook_store=hook_store),
-        announcer=Announcer(engine),
+        announcer=announcer,
         recovery=Recovery(
-            clock=clock, shortest=settings.recovery_backoff_min, longest=settings.recovery_backoff_max
+            clock=clock,
+            shortest=settings.recovery_backoff_min,
+            longest=settings.recovery_backoff_max,
+            intensity=Intensity(settings.restart_limit, settings.restart_window),
+            quarantine_pause=settings.quarantine_pause,
         ),
         locks=PluginLocks(),
+        vitals=vitals,
+        history=HealthHistory(database, node=settings.node, clock=clock, size=settings.health_history_size),
+        breakers=breakers,
+        watch=HealthWatch(
+            directory=directory,
+            announcer=announcer,
+            clock=clock,
+            limits=Flapping(settings.health_flap_limit, settings.health_flap_window),
+            checks=vitals.checks,
+            is_quiet=breakers.is_quiet,
+        ),
         instances={},
+        hung=hung,
     )

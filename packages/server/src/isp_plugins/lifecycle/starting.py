@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from isp_plugins.contracts.vocabulary import State
+from isp_plugins.contracts.vocabulary import HealthEvent, State
 from isp_plugins.lifecycle import states
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.errors import DependenciesUnsatisfiedError
@@ -19,6 +19,8 @@ from isp_plugins.lifecycle.stage import Stage
 
 Save = Callable[[PluginRecord, Bound], Awaitable[None]]
 """Writes an active plugin and what became of its subscriptions; the last step, whose failure undoes the others."""
+Check = Callable[[Instance], Awaitable[None]]
+"""Looks at a started instance before anybody calls it; raises where it does not do."""
 
 
 def require_dependencies(stage: Stage, record: PluginRecord) -> None:
@@ -36,17 +38,22 @@ def require_dependencies(stage: Stage, record: PluginRecord) -> None:
         )
 
 
-async def bring_up(stage: Stage, record: PluginRecord, equipment: Equipment, save: Save) -> None:
-    """Start, subscribe and save; a `PluginFailedError` of the runtime, or whatever saving raises, leaves nothing behind."""
+async def bring_up(
+    stage: Stage, record: PluginRecord, equipment: Equipment, save: Save, check: Check | None = None
+) -> None:
+    """Start, check, subscribe and save; a `PluginFailedError` of the runtime, or whatever checking or saving raises, leaves nothing behind."""
     async with AsyncExitStack() as undo:
         instance = await stage.launcher.start(record, equipment)
         undo.push_async_callback(stage.launcher.stop, instance)
+        if check is not None:
+            await check(instance)
         bound = await subscribe(stage, instance, undo)
         await instance.running.activate()
         await save(active(stage, record, bound), bound)
         stage.instances[record.id] = instance
         undo.pop_all()
     stage.recovery.forget(record.id)
+    stage.history.add(record.id, HealthEvent.STARTED, stage.directory.get(record.id).health.status)
     stage.recovery.hurry(needing.id for needing in stage.directory.needing(record.name))
 
 
@@ -71,6 +78,7 @@ async def take_down(stage: Stage, plugin_id: int) -> None:
     """Unsubscribe, drain and stop what runs of the plugin; does nothing where nothing runs."""
     instance = stage.instances.pop(plugin_id, None)
     await stage.engine.unsubscribe(plugin_id, drain_timeout=stage.settings.drain_timeout)
+    stage.breakers.reset(plugin_id)
     if instance is not None:
         await stage.launcher.stop(instance)
 

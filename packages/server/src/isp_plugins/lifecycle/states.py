@@ -3,7 +3,7 @@
 1. What the table does not name cannot happen; an operator's request for it is refused with the states it expects.
 2. `desired` is not a state: it is what was asked for last, and it alone decides what a fresh start does.
 3. A state left behind by a killed host says nothing about now: `after_restart` resolves it, and `desired` decides what starts.
-4. Quarantine survives restarts; only the operator's enable, or disable, ends it.
+4. Quarantine survives restarts of the host; one try after its pause ends it, if that works, or the operator's enable or disable.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Step(StrEnum):
     STOPPED = "stopped"
     """It was unsubscribed, drained and cleaned up."""
     QUARANTINE = "quarantine"
-    """It did too much harm to be tried again without the operator."""
+    """It did too much harm, or was restarted too often: it is left alone until its one try, or the operator."""
 
 
 def _table() -> dict[tuple[State, Step], State]:
@@ -51,6 +51,7 @@ def _table() -> dict[tuple[State, Step], State]:
         (State.DISABLING, Step.STOPPED): State.DISABLED,
         (State.ACTIVE, Step.QUARANTINE): State.QUARANTINED,
         (State.FAILED, Step.QUARANTINE): State.QUARANTINED,
+        (State.ENABLING, Step.QUARANTINE): State.QUARANTINED,
     }
 
 

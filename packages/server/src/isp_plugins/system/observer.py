@@ -1,17 +1,26 @@
-"""What the engine's observer does in a host: write the plugin's log, and hand plugins whose calls hang to the manager."""
+"""What the engine's observer does in a host: write the plugin's log, and hand plugins whose calls fail or hang to the manager."""
 
 from collections.abc import Callable
 
+from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.observer import LoggingObserver
 
 
 class HostObserver(LoggingObserver):
-    """Logs, and quarantines; the manager is known only after the engine is."""
+    """Logs, trips and quarantines; the manager is known only after the engine is."""
 
     def __init__(self, logs: PluginLogs) -> None:
         super().__init__(logs)
         self.quarantine: Callable[[int, int], None] = lambda _plugin_id, _count: None
+        self.trip: Callable[[Subscription, BaseException], None] = lambda _subscription, _error: None
+
+    def failed(
+        self, subscription: Subscription, error: BaseException, *, request_id: str, duration_ms: float | None
+    ) -> None:
+        """Log it, and let the plugin's circuit breaker know."""
+        super().failed(subscription, error, request_id=request_id, duration_ms=duration_ms)
+        self.trip(subscription, error)
 
     def abandoned(self, plugin_id: int, count: int) -> None:
         """Log it, and let the manager decide whether it is one too many."""

@@ -205,3 +205,5 @@ async def _raise_house(
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
         templates=TemplateStore(base.database, base.audit, clock=clock),
     )  # fmt: skip
+        hung=threads.abandoned,
+    observer.trip = manager.on_failed

@@ -110,4 +110,5 @@ def _link(system: PluginSystem, entry: ChainEntry) -> dict[str, Any]:
         counters["last_error"] = system.logs.masked(entry.plugin_id, counters["last_error"])
     if counters["last_run"] is not None:
         counters["last_run"] = datetime.fromtimestamp(counters["last_run"], UTC)
+    shown["breaker"] = system.manager.breaker(entry.plugin_id).to_dict()
     return shown | {"runs": entry.skip_reason is None, "counters": counters}

@@ -1,4 +1,4 @@
-"""`/plugins/{plugin_id}/enable` and the like: bring a plugin up, down, up anew; call it; ask how it does."""
+"""`/plugins/{plugin_id}/enable` and the like: bring a plugin up, down, up anew; call it."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from isp_plugins.api.deps import Caller, JsonBytes, System
 from isp_plugins.api.gate import needs, resource
 from isp_plugins.api.json_text import dump
 from isp_plugins.api.resources.plugins import Cascade, plugin_answer
-from isp_plugins.api.schemas.plugins import ExecuteIn, ExecuteOut, HealthOut, PluginOut
+from isp_plugins.api.schemas.plugins import ExecuteIn, ExecuteOut, PluginOut
 from isp_plugins.lifecycle.errors import (
     DependenciesUnsatisfiedError,
     PluginEnableFailedError,
@@ -78,10 +78,3 @@ async def execute_plugin(
     """Call a public method of an active plugin's own class; audited."""
     done = await system.manager.execute(plugin_id, body.method_name, body.parameters, caller.actor)
     return JsonBytes(dump({"result": done.value, "duration_ms": done.duration_ms}))
-
-
-@router.get("/health", response_model=HealthOut, **needs(Scope.HEALTH_CHECK))
-async def get_plugin_health(system: System, plugin_id: int) -> Response:
-    """Ask the plugin how it does, now, and add what the host knows."""
-    report = await system.manager.health(plugin_id)
-    return JsonBytes(dump(report.to_dict()))

@@ -14,6 +14,7 @@ from isp_plugins.api.schemas.base import (
     Switch,
     datetime,
 )
+from isp_plugins.api.schemas.health import BreakerOut
 from isp_plugins.contracts.vocabulary import (
     BindingStatus,
     DispatchStatus,
@@ -76,6 +77,7 @@ class ChainEntryOut(Output):
     mode: str | None = Field(
         description="How it is called: inline, thread or async; null while its plugin does not run."
     )
+    breaker: BreakerOut = Field(description="Its plugin's circuit breaker.")
     runs: bool
     skip_reason: SkipReason | None = Field(description="Why it would not run now, whatever the payload.")
     counters: CountersOut

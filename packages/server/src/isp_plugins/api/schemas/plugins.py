@@ -156,33 +156,6 @@ class PluginOut(Output):
     updated_at: datetime
 
 
-class CheckOut(Output):
-    """One check of a plugin's health."""
-
-    name: str
-    status: str
-    message: str | None = None
-
-
-class HealthOut(Output):
-    """A plugin's health, asked for now."""
-
-    plugin_id: int
-    name: str
-    status: HealthStatus
-    checks: list[CheckOut]
-    message: str | None
-    state: State
-    since: datetime
-    cause: str | None
-    uptime_s: float | None
-    failures: int
-    retry_at: datetime | None
-    abandoned_threads: int
-    checked_at: datetime
-    duration_ms: float | None
-
-
 class ExecuteIn(Input):
     """A call of one method of an active plugin."""
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from isp_plugins.cli.exits import Exit
+from isp_plugins.cli.operate.health import breaker_in_words
 from isp_plugins.cli.operate.plugins import PluginArgument
 from isp_plugins.cli.output import Column, record, say, table
 from isp_plugins.cli.session import Session, command, read_json
@@ -21,6 +22,7 @@ CHAIN: tuple[Column, ...] = (
     ("TYPE", "type"),
     ("CONDITION", "condition"),
     ("RUNS", lambda entry: "yes" if entry.get("runs") else entry.get("skip_reason") or "no"),
+    ("BREAKER", lambda entry: _unless_closed(entry["breaker"])),
     ("CALLS", "counters.calls"),
     ("ERRORS", "counters.errors"),
 )
@@ -161,6 +163,11 @@ def remove(session: Session, plugin: PluginArgument, hook_id: HookIdArgument) ->
     """Unbind a method."""
     session.client.delete(session.client.plugin_path(plugin, "hooks", hook_id))
     session.show({"removed": hook_id}, lambda _: say(f"Removed hook {hook_id}."))
+
+
+def _unless_closed(breaker: dict[str, Any]) -> str | None:
+    """A circuit breaker that is not closed, in words."""
+    return None if breaker["state"] == "closed" else breaker_in_words(breaker)
 
 
 def dispatch(

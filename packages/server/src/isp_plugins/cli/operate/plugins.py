@@ -52,7 +52,6 @@ def add_to(app: typer.Typer) -> None:
     command(app, "disable")(disable)
     command(app, "reload")(reload)
     command(app, "execute")(execute)
-    command(app, "health")(health)
     command(app, "bulk")(bulk)
 
 
@@ -181,23 +180,6 @@ def execute(
         answer,
         lambda it: record(it, (("result", "result"), ("took", lambda done: f"{done['duration_ms']:.1f} ms"))),
     )
-
-
-def health(session: Session, plugin: PluginArgument) -> None:
-    """Check a plugin's health now; ends with code 4 unless it is healthy."""
-    answer = session.client.get(session.client.plugin_path(plugin, "health"))
-
-    def human(report: dict[str, Any]) -> None:
-        record(report, (("status", "status"), ("state", "state"), ("message", "message"), ("cause", "cause")))
-        table(
-            report.get("checks", []),
-            (("CHECK", "name"), ("STATUS", "status"), ("MESSAGE", "message")),
-            empty="The plugin reported no checks.",
-        )
-
-    session.show(answer, human)
-    if answer["status"] != "healthy":
-        raise typer.Exit(Exit.FOUND)
 
 
 def bulk(

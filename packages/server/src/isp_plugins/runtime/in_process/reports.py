@@ -1,7 +1,7 @@
 """What a plugin says about itself, checked for its shape: health, information, connection test.
 
 1. A health report is `{status, checks: [{name, status, message}]}`; no checks and an empty message are left out by many, and filled in.
-2. A malformed report is an unhealthy one that says what is wrong with it.
+2. A malformed report is an unhealthy one that says what is wrong with it, marked as no answer.
 3. A connection test tells `{ok, message, ...}`; a bare True or False will do.
 """
 
@@ -27,12 +27,13 @@ def health(value: Any) -> dict[str, Any]:
     mistakes = mistakes_in_report(report)
     if mistakes:
         return unhealthy(f"health_check returned a malformed report: {'; '.join(mistakes)}")
+    report.pop("answered", None)  # the host's own mark
     return {**report, "checks": [{"message": "", **check} for check in report.get("checks", [])]}
 
 
 def unhealthy(reason: str) -> dict[str, Any]:
-    """The report of a plugin whose health check does not work."""
-    return dict(report_of(failed("health_check", reason)))
+    """The report of a plugin whose health check does not work: `answered` is false."""
+    return {**report_of(failed("health_check", reason)), "answered": False}
 
 
 def info(value: Any) -> dict[str, Any]:

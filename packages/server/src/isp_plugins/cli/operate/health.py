@@ -1,0 +1,134 @@
+"""`health`: how one plugin does, now and before, or how all of them do."""
+
+from typing import Annotated, Any
+
+import typer
+
+from isp_plugins.cli.exits import Exit
+from isp_plugins.cli.output import Column, fail, record, say, table
+from isp_plugins.cli.session import Session, command
+
+OVERVIEW: tuple[Column, ...] = (
+    ("PLUGIN", "name"),
+    ("HEALTH", "status"),
+    ("STATE", "state"),
+    ("BREAKER", "breaker.state"),
+    ("RESTARTS", "restarts"),
+    ("LAST PROBE", "last_probe.at"),
+    ("NEXT TRY", "retry_at"),
+    ("REASON", lambda report: (report.get("message") or "").partition("\n")[0]),
+)
+FIELDS: tuple[Column, ...] = (
+    ("plugin", "name"),
+    ("status", "status"),
+    ("state", "state"),
+    ("since", "since"),
+    ("message", "message"),
+    ("cause", "cause"),
+    ("uptime", lambda report: _duration(report.get("uptime_s"))),
+    ("failures", "failures"),
+    ("missed probes", "misses"),
+    ("restarts", "restarts"),
+    ("hanging threads", lambda report: report.get("abandoned_threads") or None),
+    ("next try", "retry_at"),
+    ("next probe", "next_probe_at"),
+    ("circuit breaker", lambda report: breaker_in_words(report["breaker"])),
+)
+CHECKS: tuple[Column, ...] = (("CHECK", "name"), ("STATUS", "status"), ("MESSAGE", "message"))
+HISTORY: tuple[Column, ...] = (
+    ("FROM", "at"),
+    ("LAST", "last_at"),
+    ("TIMES", "times"),
+    ("EVENT", "event"),
+    ("HEALTH", "status"),
+    ("MESSAGE", "message"),
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    command(app, "health")(health)
+
+
+def health(
+    session: Session,
+    plugin: Annotated[
+        str | None,
+        typer.Argument(metavar="[PLUGIN]", help="Name or id of the plugin; left out: all of them."),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="What was found before, newest first; asks nothing.")
+    ] = False,
+    page: Annotated[int, typer.Option(min=1, help="Which page, of all plugins or of the history.")] = 1,
+    size: Annotated[int, typer.Option(min=1, max=200, help="How many on a page.")] = 50,
+) -> None:
+    """Check a plugin's health now, or show how all plugins did last; ends with code 4 unless healthy."""
+    if plugin is None and history:
+        fail("Whose history?", detail="Name a plugin: isp-plugins health PLUGIN --history", code=Exit.USAGE)
+    if plugin is None:
+        _overview(session, page, size)
+    elif history:
+        _history(session, plugin, page, size)
+    else:
+        _one(session, plugin)
+
+
+def breaker_in_words(breaker: dict[str, Any]) -> str | None:
+    """Where a circuit breaker stands, and why; None while it never left its first state."""
+    if breaker["state"] == "closed":
+        return f"closed since {breaker['since']}" if breaker["since"] else None
+    retry = f", one call tries at {breaker['retry_at']}" if breaker["retry_at"] else ""
+    return f"{breaker['state']} since {breaker['since']}{retry}: {breaker['cause']}"
+
+
+def _overview(session: Session, page: int, size: int) -> None:
+    answer = session.client.get("/plugins/health", page=page, size=size)
+
+    def human(found: dict[str, Any]) -> None:
+        empty = "No plugin is registered. Register one: isp-plugins register @plugin.json"
+        table(found["items"], OVERVIEW, empty=empty)
+        counts = ", ".join(
+            f"{count} {name.replace('_', ' ')}" for name, count in found["summary"].items() if count
+        )
+        if counts:
+            say(f"{counts}.")
+        if found["pages"] > 1:
+            say(f"Page {found['page']} of {found['pages']}; --page shows another.")
+
+    session.show(answer, human)
+    if answer["status"] != "healthy":
+        raise typer.Exit(Exit.FOUND)
+
+
+def _history(session: Session, plugin: str, page: int, size: int) -> None:
+    path = session.client.plugin_path(plugin, "health", "history")
+    answer = session.client.get(path, page=page, size=size)
+    empty = f"Nothing was found yet. Enable the plugin, and it is probed: isp-plugins enable {plugin}"
+    session.show(answer, lambda it: table(it["items"], HISTORY, empty=empty))
+
+
+def _one(session: Session, plugin: str) -> None:
+    answer = session.client.get(session.client.plugin_path(plugin, "health"))
+
+    def human(report: dict[str, Any]) -> None:
+        record(report, FIELDS)
+        asked = report["checked_at"] is not None
+        empty = (
+            "The plugin reported no checks." if asked else f"It does not run. Why: isp-plugins show {plugin}"
+        )
+        table(report["checks"], CHECKS, empty=empty)
+
+    session.show(answer, human)
+    if answer["status"] != "healthy":
+        raise typer.Exit(Exit.FOUND)
+
+
+def _duration(seconds: float | None) -> str | None:
+    """Seconds as people say them."""
+    if seconds is None:
+        return None
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
