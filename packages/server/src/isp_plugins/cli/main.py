@@ -8,7 +8,7 @@ import typer
 
 from isp_plugins.cli.develop import new, templates
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.operate import access, configuration, hooks, logs, plugins, stats
+from isp_plugins.cli.operate import access, configuration, health, hooks, logs, plugins, stats
 from isp_plugins.cli.output import fail
 from isp_plugins.cli.serve import serve
 from isp_plugins.errors import PluginSystemError, StartupError
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 plugins.add_to(app)
+health.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)
 stats.add_to(app)
