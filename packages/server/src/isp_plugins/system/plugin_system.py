@@ -194,8 +194,10 @@ async def _raise_house(
         host_calls=lambda plugin_id, name: PluginHostCalls(
             plugin_id, name, storage=storage, dispatcher=engine
         ),
+        hung=threads.abandoned,
     )
     observer.quarantine = manager.on_abandoned
+    observer.trip = manager.on_failed
     stack.push_async_callback(manager.close)
     await events.open(engine)
     stack.push_async_callback(events.close)
@@ -205,5 +207,3 @@ async def _raise_house(
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
         templates=TemplateStore(base.database, base.audit, clock=clock),
     )  # fmt: skip
-        hung=threads.abandoned,
-    observer.trip = manager.on_failed
