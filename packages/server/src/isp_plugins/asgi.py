@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -131,6 +131,15 @@ def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's server, which leaves the process alive after a signal, so that the system is closed in good order."""
 
+    def __init__(self, config: uvicorn.Config, *, end_streams: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what would never end by itself, then wait for the other requests in flight."""
+        self._end_streams()
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop serving at SIGINT and SIGTERM; a second SIGINT does not wait for requests in flight."""
@@ -155,7 +164,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         url = url_of(listener)
         system.data_directory.announce(url)
         _say(f"Listening on {url}; documentation at {url}/api/v1/docs")
-        await Server(uvicorn_config(create_app(system))).serve(sockets=[listener])
+        server = Server(uvicorn_config(create_app(system)), end_streams=system.logs.following.end)
+        await server.serve(sockets=[listener])
 
 
 def _say(text: str) -> None:

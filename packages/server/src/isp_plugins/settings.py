@@ -136,6 +136,17 @@ class Settings:
     log_flush_interval: float = _setting(
         0.5, "Longest time a plugin log record waits in memory, in seconds.", low=0.01
     )
+    log_retention_days: float = _setting(
+        30.0, "How long plugin log records are kept, in days; 0: for ever.", low=0.0, high=36_500
+    )
+    log_retention_records: int = _setting(
+        1_000_000, "Most log records kept of one plugin, its newest; 0: no limit.", low=0
+    )
+    log_retention_mb: int = _setting(
+        4096,
+        "Most that all plugin logs together hold, in MiB (indexes take about as much again); beyond, whoever holds most loses its oldest; 0: no limit.",
+        low=0,
+    )
     statistics_interval: float = _setting(
         5.0,
         "How often the counters of calls are looked at for statistics, in seconds; minutes are exact to this.",

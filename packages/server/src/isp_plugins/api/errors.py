@@ -73,6 +73,10 @@ class KeyLimitedError(ForbiddenError):
     """This key is limited to named plugins or hooks, and {what} concerns all of them. Name one of them as a filter (plugin_id, hook), or use a key without limits."""
 
 
+class LastEventIdInvalidError(InvalidInputError):
+    """The header Last-Event-ID is {got!r}: expected the id of a log record, as the stream sent it. Leave it out to begin now."""
+
+
 class NotReadyError(UnavailableError):
     """The server is not ready: {problem}. Ask again in a moment."""
 

@@ -111,14 +111,18 @@ def gated(handle: Handler, *, scope: str, parameters: frozenset[str], reads_json
 
 def authenticate(request: Request, system: PluginSystem) -> Principal:
     """Who asks; an `UnauthenticatedError` where that is not known."""
+    return system.keys.authenticate(token_of(request), source=source_of(request))
+
+
+def token_of(request: Request) -> str | None:
+    """The token that a request bears, whatever it is worth."""
     token = None
     for name, value in request.scope["headers"]:
         if name == b"x-api-key":
-            token = value.decode("latin-1")
-            break
+            return str(value.decode("latin-1"))
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             token = value[7:].strip().decode("latin-1")
-    return system.keys.authenticate(token, source=source_of(request))
+    return token
 
 
 def admit(principal: Principal, scope: Scope, path: Mapping[str, Any], system: PluginSystem) -> None:

@@ -6,10 +6,11 @@ that wrote it or one on this machine's loopback address: an admin key never trav
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -77,6 +78,39 @@ class Client:
             "DELETE", path, params={name: value for name, value in params.items() if value is not None}
         )
 
+    @contextmanager
+    def stream(
+        self,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        params: Mapping[str, Any],
+        silence_s: float,
+        is_back: bool,
+    ) -> Iterator[Iterator[str]]:
+        """The lines of an endless answer, which is broken off after so much silence; raises httpx's errors of the connection.
+
+        To whoever is back after a break, a server that cannot answer just now is such an error too.
+        """
+        limits = httpx.Timeout(TIMEOUT_S, read=silence_s)
+        with self._http.stream(
+            "GET", path, headers=dict(headers), params=dict(params), timeout=limits
+        ) as response:
+            if is_back and response.is_server_error:
+                raise httpx.RemoteProtocolError(f"HTTP {response.status_code}")
+            if response.is_error:
+                response.read()
+                self._refused(response)
+            yield response.iter_lines()
+
+    def unreachable(self, error: Exception) -> NoReturn:
+        """End the command: nobody answers."""
+        fail(
+            "No server answers",
+            detail=f"{self._target.url}: {error}. Start one with 'isp-plugins serve', or name another with --url.",
+            code=Exit.UNREACHABLE,
+        )
+
     def send(self, method: str, path: str, **options: Any) -> Any:
         """One request; the JSON answer, or None where there is none."""
         if options.get("json") is None:
@@ -90,11 +124,7 @@ class Client:
                 code=Exit.UNREACHABLE,
             )
         except httpx.TransportError as error:
-            fail(
-                "No server answers",
-                detail=f"{self._target.url}: {error}. Start one with 'isp-plugins serve', or name another with --url.",
-                code=Exit.UNREACHABLE,
-            )
+            self.unreachable(error)
         except httpx.InvalidURL as error:
             fail(
                 "The URL cannot be used",

@@ -33,6 +33,7 @@ from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
 from isp_plugins.system.observer import HostObserver
 from isp_plugins.telemetry.logs import PluginLogs
+from isp_plugins.telemetry.retention import LogLimits, LogRetention
 from isp_plugins.telemetry.stats import Statistics
 from isp_plugins.templates.store import TemplateStore
 
@@ -52,6 +53,7 @@ class PluginSystem:
     configuration: ConfigurationService
     storage: PluginStorage
     logs: PluginLogs
+    log_retention: LogRetention
     statistics: Statistics
     templates: TemplateStore
     engine: HookEngine
@@ -123,6 +125,7 @@ class _Foundation:
     audit: AuditLog
     keys: ApiKeys
     logs: PluginLogs
+    log_retention: LogRetention
 
 
 async def _lay_foundation(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Foundation:
@@ -149,8 +152,17 @@ async def _lay_foundation(settings: Settings, clock: Clock, stack: AsyncExitStac
     )
     await logs.open()
     stack.push_async_callback(logs.close)
+    log_retention = LogRetention(database, clock=clock, limits=LogLimits.of(settings))
+    await log_retention.open()
+    stack.push_async_callback(log_retention.close)
     return _Foundation(
-        data_directory=data_directory, database=database, keyring=keyring, audit=audit, keys=keys, logs=logs
+        data_directory=data_directory,
+        database=database,
+        keyring=keyring,
+        audit=audit,
+        keys=keys,
+        logs=logs,
+        log_retention=log_retention,
     )
 
 
@@ -203,7 +215,7 @@ async def _raise_house(
     stack.push_async_callback(events.close)
     return PluginSystem(
         settings=settings, clock=clock, loop=loop, data_directory=base.data_directory, database=base.database, keyring=base.keyring,
-        audit=base.audit, keys=base.keys, logs=base.logs, configuration=configuration, storage=storage, engine=engine, events=events,
+        audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention, configuration=configuration, storage=storage, engine=engine, events=events,
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
         templates=TemplateStore(base.database, base.audit, clock=clock),
     )  # fmt: skip

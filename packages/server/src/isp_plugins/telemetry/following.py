@@ -8,7 +8,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -172,7 +172,7 @@ class Following:
 
     async def readings(
         self, filters: LogFilters, *, after: int | None = None, tail: int = 0
-    ) -> AsyncIterator[Reading]:
+    ) -> AsyncGenerator[Reading, None]:
         """What is stored, as it is stored: a reading at once, then one with every batch and at least one every `CHECK_S` seconds.
 
         `after` goes on from an id; without it the filters' `since` says where to begin, or it begins now, with the last `tail` records.

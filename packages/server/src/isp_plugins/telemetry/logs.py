@@ -22,6 +22,7 @@ from isp_plugins.telemetry.query import read_page
 from isp_plugins.telemetry.records import LogFilters, LogRecord, LogView, level_of
 from isp_plugins.telemetry.text import message_of, name_of, traceback_of
 from isp_plugins.telemetry.tracebacks import plugin_traceback, words_of
+from isp_plugins.telemetry.usage import PluginUsage, read_usage
 from isp_plugins.telemetry.writer import LogWriter
 
 
@@ -133,6 +134,10 @@ class PluginLogs:
     async def page(self, filters: LogFilters, page: int, size: int) -> Page[LogView]:
         """One page of stored records, newest first; totals and pages end at 10,000 (`LogPageTooDeepError`)."""
         return await read_page(self._database, filters, page=page, size=size)
+
+    async def usage(self) -> list[PluginUsage]:
+        """What is kept, was lost and was deleted of every plugin that ever logged."""
+        return await read_usage(self._database)
 
     def _new_logger(self, plugin_id: int, plugin_name: str) -> PluginLogger:
         logger = PluginLogger(plugin_name, gate=self._buffer.gate(plugin_id, plugin_name))

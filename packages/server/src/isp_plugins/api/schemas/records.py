@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from isp_plugins.access import KeyStatus
 from isp_plugins.api.schemas.base import (
@@ -14,6 +14,7 @@ from isp_plugins.api.schemas.base import (
     Name200,
     Output,
     PageQuery,
+    Switch,
     Word,
     datetime,
 )
@@ -91,16 +92,76 @@ class LogOut(Output):
     traceback: str | None
 
 
-class LogQuery(PageQuery):
-    """Filters of the plugin logs."""
+class LogFilterQuery(BaseModel):
+    """Filters of the plugin logs; all that are given must hold."""
+
+    model_config = ConfigDict(extra="forbid")
 
     level: LogLevel | None = Field(default=None, description="This level and above.")
+    only_level: LogLevel | None = Field(default=None, description="This level and no other.")
     plugin_id: Id | None = None
+    plugin_name: Name200 | None = Field(
+        default=None, description="The name in the plugin's newest record; finds deleted plugins too."
+    )
     hook: Name200 | None = None
+    method: Name200 | None = Field(
+        default=None, description="The plugin's method that was called, or that logged."
+    )
     request_id: Name200 | None = None
+    node: Name200 | None = None
     since: Moment | None = Field(default=None, description="From this moment on.")
     until: Moment | None = Field(default=None, description="Up to this moment.")
-    q: Name200 | None = Field(default=None, description="Only messages that contain this.")
+    min_duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Only calls that took at least so long, in milliseconds."
+    )
+    has_traceback: Switch | None = Field(
+        default=None, description="Only records with a traceback, or without."
+    )
+    q: Name200 | None = Field(default=None, description="Only messages and tracebacks that contain this.")
+
+
+class LogQuery(LogFilterQuery, PageQuery):
+    """Filters of the plugin logs, and which page."""
+
+
+class LogStreamQuery(LogFilterQuery):
+    """What is followed, and how many older records come first."""
+
+    tail: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=0,
+        description="So many of the newest records come first; not with `since` or `Last-Event-ID`.",
+    )
+
+
+class LogUsageOut(Output):
+    """What is kept, was lost and was deleted of one plugin's log."""
+
+    plugin_id: int
+    plugin_name: str
+    records: int = Field(description="How many are kept now.")
+    bytes: int = Field(description="What they hold, about.")
+    written: int = Field(description="How many were ever stored.")
+    dropped: int = Field(description="How many were lost before they could be stored.")
+    deleted_by_age: int
+    deleted_by_size: int
+
+
+class LogLimitsOut(Output):
+    """How much is kept; 0: no limit."""
+
+    days: float
+    records: int = Field(description="Of one plugin.")
+    bytes: int = Field(description="Of all plugins together.")
+
+
+class LogUsagesOut(Output):
+    """What is kept, was lost and was deleted of every plugin's log."""
+
+    items: list[LogUsageOut] = Field(description="Every plugin that ever logged, deleted ones too.")
+    limits: LogLimitsOut
+    waiting: int = Field(description="Records that wait on this node to be stored.")
+    dropped: int = Field(description="Records that this node lost since its start.")
+    followers: int = Field(description="Readers that follow the logs on this node.")
 
 
 class AuditEntryOut(Output):
