@@ -62,9 +62,11 @@ class Runner:
 
     def close(self) -> None:
         """Cancel what still runs on the loop, and end it; `LoopBlockedError` where the plugin holds the loop."""
+        given_up = threading.Event()
         try:
-            asyncio.run_coroutine_threadsafe(_cancel_others(), self.loop).result(_CLOSE_S)
+            asyncio.run_coroutine_threadsafe(_cancel_others(given_up), self.loop).result(_CLOSE_S)
         except TimeoutError:
+            given_up.set()  # a loop that is free again later must not lose what later calls do on it
             raise LoopBlockedError from None
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
@@ -107,8 +109,10 @@ def _in_thread(
     return future
 
 
-async def _cancel_others() -> None:
+async def _cancel_others(given_up: threading.Event) -> None:
     """Cancel every other task of the loop and wait for it."""
+    if given_up.is_set():
+        return
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
