@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from isp_plugins.contracts.vocabulary import FailurePolicy
 from isp_plugins.hooks.errors import PayloadInvalidError
 from support.hooks import FILTER, GUARDED, make_engine, subscribe, subscription, summary
 
@@ -44,9 +45,7 @@ async def test_filter_cannot_change_the_callers_value(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "returned", [None, {"n": "text"}, 7, {"n": dt.date(2030, 1, 1)}, {1: 2}, {"n": {1}}]
-)
+@pytest.mark.parametrize("returned", [None, {"n": "text"}, 7, {"n": dt.date(2030, 1, 1)}, {1: 2}, {"n": {1}}])
 async def test_refused_value_restores_the_one_before(returned, mode):
     engine = make_engine()
     subscribe(
@@ -135,3 +134,18 @@ def test_actions_share_one_payload():
     subscribe(engine, subscription("a", seen.append), subscription("b", seen.append))
     engine.dispatch_sync("own_hook", payload)
     assert all(one is payload for one in seen)
+
+
+async def test_leg_that_is_stopped_keeps_the_value_that_stood():
+    engine = make_engine()
+
+    def fail(_):
+        raise ValueError
+
+    subscribe(
+        engine,
+        subscription("a", adding(1), hook=FILTER, mode="thread"),
+        subscription("b", fail, hook=FILTER, mode="thread", failure_policy=FailurePolicy.STOP),
+    )
+    result = await engine.dispatch(FILTER, {"n": 1})
+    assert (result.value, summary(result)) == ({"n": 2}, ["a: ok", "b: error"])

@@ -217,8 +217,6 @@ class _Writer:
             _assign("frozen", _call("dumps", "returned", ast.Constant(None), "json_only")),
             ast.Assign([_target(f"r{step.index}"), _target("value")], _name("returned")),
         ]
-        if self.way.leg:
-            made += [_store("call", "standing", _name("value")), _store("call", "frozen", _name("frozen"))]
         return made
 
     def taken(self, step: Step) -> list[ast.stmt]:

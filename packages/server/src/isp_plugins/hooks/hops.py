@@ -10,7 +10,12 @@ from typing import Any
 
 from isp_plugins.contracts.vocabulary import DispatchStatus
 from isp_plugins.hooks.calls import Call, Leg
+from isp_plugins.hooks.filters import freeze
 from isp_plugins.hooks.incidents import failed, foreign, too_late
+from isp_plugins.hooks.marks import Failure, Skip
+
+State = tuple[Any, ...]
+"""What a leg is called with: the payload; of a filter the value and its JSON."""
 
 
 class Work:
@@ -36,26 +41,22 @@ class Work:
 
 async def hop(call: Call, start: int, stop: int, *state: Any) -> Leg:
     """Run the subscriptions from `start` to before `stop` in a thread; the leg holds their results, `call.ended` how they ended."""
-    done: list[Any] = []
-    first = start
+    whole = Leg(call, start, stop, 0)
     call.ended = None
     while True:
         leg = Leg(call, start, stop, call.hook_chain.links[start].subscription.plugin_id)
-        if call.hook_chain.is_filter:
-            leg.standing, leg.frozen = state
-        results = await _ride(call, leg, state)
-        done += results
+        results, state = await _ride(call, leg, state)
+        whole.results += results
         call.ended, call.why = leg.ended, leg.why
         start += len(results)
         if call.ended is not None or start >= stop:
-            leg.first, leg.results = first, done
-            return leg
-        if call.hook_chain.is_filter:
-            state = (leg.standing, leg.frozen)
+            if call.hook_chain.is_filter:
+                whole.standing, whole.frozen = state
+            return whole
 
 
-async def _ride(call: Call, leg: Leg, state: tuple[Any, ...]) -> list[Any]:
-    """One thread's part of a leg: what its subscriptions left, the one that hung included."""
+async def _ride(call: Call, leg: Leg, state: State) -> tuple[list[Any], State]:
+    """One thread's part of a leg: what its subscriptions left, the one that hung included, and the state after them."""
     services = call.hook_chain.services
     work = Work(leg, *state)
     call.leg = leg
@@ -76,7 +77,15 @@ async def _ride(call: Call, leg: Leg, state: tuple[Any, ...]) -> list[Any]:
     finally:
         call.leg = None
     _keep_durations(call, leg, len(results))
-    return results
+    return results, _state_after(call, results, state)
+
+
+def _state_after(call: Call, results: list[Any], state: State) -> State:
+    """Of a filter, the value that the last one left; told by the results, since an abandoned thread may still write to its leg."""
+    if not call.hook_chain.is_filter:
+        return state
+    accepted = [result for result in results if type(result) is not Skip and type(result) is not Failure]
+    return (accepted[-1], freeze(call.hook, accepted[-1])) if accepted else state
 
 
 def _abandon(call: Call, leg: Leg, payload: Any) -> list[Any]:

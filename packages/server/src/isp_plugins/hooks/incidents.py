@@ -165,18 +165,19 @@ def collect(call: Call, names: Mapping[str, Any]) -> Call:
     links = call.hook_chain.links
     leg: Leg | None = names.get("leg")
     values: list[Any] = []
+    standing = names.get("value")
     for index in range(len(links)):
         if f"r{index}" in names:
             values.append(names[f"r{index}"])
         elif leg is not None and leg.results and leg.first == index:
             values += leg.results
+            standing = leg.standing
             break
         elif (constant := links[index].static) is not None or links[index].is_event:
             values.append(constant)
         else:
             break
-    if "value" in names:
-        call.standing = names["value"]
+    call.standing = standing
     if "begun" in names:
         stamps = [names.get(f"t{index}") for index in range(len(links))]
         if values:  # the one that ended it
