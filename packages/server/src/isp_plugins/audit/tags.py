@@ -37,6 +37,8 @@ class AuditTag(StrEnum):
     """A plugin failed too often and is left alone."""
     PLUGIN_EXECUTED = "plugin.executed"
     """A method of a plugin was called through `execute`."""
+    PLUGIN_PROBED = "plugin.probed"
+    """The doctor asked a plugin for its health."""
     PLUGIN_TESTED = "plugin.tested"
     """A plugin was asked to test its connection."""
     CONFIGURATION_CHANGED = "configuration.changed"

@@ -11,6 +11,8 @@ from isp_plugins.access import RoleName, recover
 from isp_plugins.actors import LOCAL
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.output import fail
+from isp_plugins.clock import SystemClock
+from isp_plugins.lifecycle.doctor.doctor import examine_offline
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 
@@ -59,6 +61,13 @@ def rotate_secrets(data_dir: Path) -> dict[str, Any]:
         return await system.rotate_secrets(LOCAL)
 
     return _with_system(data_dir, work)
+
+
+def examine(data_dir: Path) -> dict[str, Any]:
+    """The doctor's report on an installation, even one whose database cannot be opened; nothing is made or migrated."""
+    settings = Settings.from_environment(os.environ, data_dir=data_dir)
+    report = asyncio.run(examine_offline(settings, SystemClock())).to_dict()
+    return report | {"checked_at": report["checked_at"].isoformat()}
 
 
 def _with_system(data_dir: Path, work: Callable[[PluginSystem], Awaitable[dict[str, Any]]]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _STATE_COLOURS = {
     "active": "green", "completed": "green", "healthy": "green", "ok": "green", "pass": "green", "valid": "green",
     "open": "red", "half_open": "yellow", "missed": "red",
     "failed": "red", "quarantined": "red", "unhealthy": "red", "error": "red", "fail": "red", "ERROR": "red", "CRITICAL": "red",
-    "invalid": "red", "degraded": "yellow", "enabling": "yellow", "disabling": "yellow", "WARNING": "yellow", "warn": "yellow",
+    "invalid": "red", "problem": "red", "unknown": "dim", "degraded": "yellow", "enabling": "yellow", "disabling": "yellow", "WARNING": "yellow", "warn": "yellow",
     "skipped": "dim", "disabled": "dim", "rejected": "yellow", "timed_out": "red", "stopped": "red",
 }  # fmt: skip
 
@@ -70,6 +70,17 @@ def record(value: Mapping[str, Any], fields: Sequence[Column]) -> None:
         if text := _cell(value, field):
             grid.add_row(heading, text)
     _print(grid)
+
+
+def finding_lines(finding: Mapping[str, Any]) -> None:
+    """Print one finding of the doctor: what was found, and unless it is ok, what was expected and the next step."""
+    status = str(finding["status"])
+    colour = _STATE_COLOURS.get(status, "yellow")
+    out = console()
+    out.print(f"[{colour}]{status:<8}[/] {escape(str(finding['check']))}: {escape(str(finding['found']))}")
+    for heading in ("expected", "next_step") if status != "ok" else ():
+        if finding.get(heading):
+            out.print(f"         {heading.replace('_', ' ')}: {escape(str(finding[heading]))}")
 
 
 def fail(

@@ -25,6 +25,7 @@ from isp_plugins.hooks.idempotency import IdempotencyStore
 from isp_plugins.hooks.store import HookStore
 from isp_plugins.keyring import KeyRing
 from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.doctor import Doctor
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.runtime.in_process import InProcessRuntime
 from isp_plugins.runtime.threads import DaemonThreads
@@ -54,14 +55,15 @@ class PluginSystem:
     storage: PluginStorage
     logs: PluginLogs
     log_retention: LogRetention
-    statistics: Statistics
     templates: TemplateStore
+    statistics: Statistics
     engine: HookEngine
     events: MemoryEvents
     hook_store: HookStore
     idempotency: IdempotencyStore
     directory: PluginDirectory
     manager: PluginManager
+    doctor: Doctor
 
     @classmethod
     @asynccontextmanager
@@ -75,7 +77,7 @@ class PluginSystem:
         async with AsyncExitStack() as stack:
             clock = clock or SystemClock()
             base = await _lay_foundation(settings, clock, stack)
-            system = await _raise_house(settings, clock, base, stack)
+            system = await _raise_house(settings, clock, base, stack, runs=start_plugins)
             await (system.manager.reconcile() if start_plugins else system.manager.load())
             yield system
 
@@ -167,7 +169,7 @@ async def _lay_foundation(settings: Settings, clock: Clock, stack: AsyncExitStac
 
 
 async def _raise_house(
-    settings: Settings, clock: Clock, base: _Foundation, stack: AsyncExitStack
+    settings: Settings, clock: Clock, base: _Foundation, stack: AsyncExitStack, *, runs: bool
 ) -> PluginSystem:
     """Build the specialists, wire them to each other, and put the manager over them."""
     loop = asyncio.get_running_loop()
@@ -213,9 +215,14 @@ async def _raise_house(
     stack.push_async_callback(manager.close)
     await events.open(engine)
     stack.push_async_callback(events.close)
+    doctor = Doctor(
+        settings=settings, clock=clock, database=base.database, keyring=base.keyring, audit=base.audit, configuration=configuration,
+        logs=base.logs, statistics=statistics, engine=engine, events=events, threads=threads, hook_store=hook_store, directory=directory,
+        manager=manager, started_at=clock.now(), started=clock.monotonic(), is_running=runs,
+    )  # fmt: skip
     return PluginSystem(
         settings=settings, clock=clock, loop=loop, data_directory=base.data_directory, database=base.database, keyring=base.keyring,
         audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention, configuration=configuration, storage=storage, engine=engine, events=events,
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
-        templates=TemplateStore(base.database, base.audit, clock=clock),
+        templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor,
     )  # fmt: skip
