@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from benchmarks.harness import Row, Table
 from benchmarks.http_client import request_bytes, requests_per_second
 
