@@ -41,10 +41,10 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: Chunks) -> None:
-        # A proxy that buffers would hold events back.
-        self.status_code = 200
+    def __init__(self, chunks: Chunks, status_code: int = 200) -> None:
+        self.status_code = status_code
         self.background = None
+        # A proxy that buffers would hold events back.
         self.init_headers({"x-accel-buffering": "no"})
         self._chunks = chunks
 
