@@ -132,7 +132,8 @@ def _pattern_problem(pattern: str) -> str | None:
 def _path(env: ImmutableSandboxedEnvironment, path: str, names: set[str]) -> Iterator[Mistake]:
     """What is wrong with a path; one that uses variables is looked at again when it is rendered."""
     if "{" not in path and (problem := paths.problem_of(path)):
-        yield {"path": f"files.{path}", "message": problem, "got": path}
+        shown = path.encode(errors="backslashreplace").decode()
+        yield {"path": f"files.{shown}", "message": problem, "got": shown}
         return
     if len(path) > MAX_VALUE_CHARACTERS:
         yield {"path": f"files.{path[:50]}", "message": f"expected at most {MAX_VALUE_CHARACTERS} characters"}
@@ -142,7 +143,7 @@ def _path(env: ImmutableSandboxedEnvironment, path: str, names: set[str]) -> Ite
 
 def _text(env: ImmutableSandboxedEnvironment, text: str, names: set[str], *, where: str) -> Iterator[Mistake]:
     """What is wrong with one text: characters that cannot be kept, syntax, and names that nobody gives it."""
-    if "\0" in text or any("\ud800" <= each <= "\udfff" for each in text):
+    if "\0" in text or not paths.is_encodable(text):
         yield {"path": where, "message": "expected text without NUL characters and lone surrogates"}
         return
     try:

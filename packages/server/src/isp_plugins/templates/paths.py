@@ -26,7 +26,7 @@ def problem_of(path: str) -> str | None:
         return f"expected a path of 1 to {MAX_PATH_CHARACTERS} characters, got {len(path)}"
     if path.startswith("/"):
         return "expected a path below the plugin's folder, got an absolute one"
-    if _FORBIDDEN.search(path) or not _is_encodable(path):
+    if _FORBIDDEN.search(path) or not is_encodable(path):
         return 'expected a path without \\ : * ? " < > | and control characters'
     return next((problem for part in path.split("/") if (problem := _problem_of_part(part))), None)
 
@@ -73,10 +73,11 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
 
 
-def _is_encodable(text: str) -> bool:
+def is_encodable(text: str) -> bool:
     """Whether the text can be written down as UTF-8 (a lone surrogate cannot)."""
     return not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
 
 
 def _mistake(path: str, problem: str) -> Mistake:
-    return {"path": f"files.{path}", "message": problem, "got": path}
+    shown = path.encode(errors="backslashreplace").decode()
+    return {"path": f"files.{shown}", "message": problem, "got": shown}

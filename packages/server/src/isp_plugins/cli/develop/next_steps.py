@@ -37,7 +37,9 @@ def next_steps(files: Mapping[str, str], place: Path, data_dir: Path) -> list[st
         steps.append(f"mkdir -p {_quoted(folder)} && cp -r {_quoted(place / package)} {_quoted(folder)}/")
     steps.append(f"isp-plugins register @{_quoted(place / REGISTRATION)}")
     if required := _required_of(body):
-        steps.append(f"isp-plugins config set {body['name']} {' '.join(shlex.quote(f'{key}=...') for key in required)}")
+        steps.append(
+            f"isp-plugins config set {body['name']} {' '.join(shlex.quote(f'{key}=...') for key in required)}"
+        )
     steps.append(f"isp-plugins enable {body['name']}")
     return steps
 

@@ -37,7 +37,7 @@ def check_free(place: Path, *, folder: bool) -> None:
 
 def write_folder(files: Mapping[str, str], place: Path) -> None:
     """Make a folder of the files."""
-    _check_paths(files)
+    _check_files(files)
     check_free(place, folder=True)
     beside = place.absolute().parent / f".{place.absolute().name}.{secrets.token_hex(4)}.new"
     try:
@@ -54,7 +54,7 @@ def write_folder(files: Mapping[str, str], place: Path) -> None:
 
 def write_zip(files: Mapping[str, str], place: Path, *, folder: str) -> None:
     """Make a zip of the files, all under one folder in it."""
-    _check_paths(files)
+    _check_files(files)
     check_free(place, folder=False)
     beside = place.absolute().parent / f".{place.absolute().name}.{secrets.token_hex(4)}.new"
     try:
@@ -75,9 +75,13 @@ def _write(file: Path, text: str) -> None:
         file.chmod(file.stat().st_mode | 0o111)
 
 
-def _check_paths(files: Mapping[str, str]) -> None:
-    if mistakes := paths.mistakes_in(files):
-        fail("The template names files that cannot be written", mistakes=mistakes)
+def _check_files(files: Mapping[str, str]) -> None:
+    mistakes = paths.mistakes_in(files)
+    for path, text in files.items():
+        if not paths.is_encodable(text):
+            mistakes.append({"path": f"files.{path}", "message": "is no text that can be written as UTF-8"})
+    if mistakes:
+        fail("The template's files cannot be written", mistakes=mistakes)
 
 
 def _in_the_way(place: Path, what: str) -> None:
