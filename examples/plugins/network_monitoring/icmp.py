@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .damping import Kind, Result
 from .errors import IcmpNotAllowedError
-from .tcp import is_local
+from .tcp import is_local, unanswered
 
 _TOKEN_BYTES = 16
 _AT_ONCE = 128
@@ -98,7 +98,7 @@ class _Channel:
             async with asyncio.timeout(timeout):
                 ended = await answer
         except TimeoutError:
-            return Result(Kind.MISSED, reason=f"no answer within {timeout:g} s")
+            return unanswered(timeout, time.perf_counter() - began)
         except OSError as error:
             kind = Kind.UNTRIED if is_local(error) else Kind.MISSED
             return Result(kind, reason=error.strerror or type(error).__name__)

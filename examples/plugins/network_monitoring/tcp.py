@@ -22,6 +22,8 @@ _LOCAL = frozenset(
     | {errno.ENETUNREACH, errno.ENETDOWN, errno.EAFNOSUPPORT, errno.EINVAL}
 )
 """Errors of this machine: they say nothing about the device."""
+LATE_S = 0.2
+"""How late the end of a probe's time may be noticed; later than that, the event loop was held up, and an answer may lie there unread."""
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 """Closing sends RST, so that thousands of probes leave no connection waiting in TIME_WAIT."""
 
@@ -42,13 +44,20 @@ async def probe(address: str, port: int, *, timeout: float, refused_is_up: bool)
                 # Nobody listens: the kernel gave this end the very port, and it met itself.
                 return Result(Kind.MISSED, reason="connection refused")
     except TimeoutError:
-        return Result(Kind.MISSED, reason=f"no answer within {timeout:g} s")
+        return unanswered(timeout, time.perf_counter() - began)
     except OSError as error:
         if refused_is_up and error.errno == errno.ECONNREFUSED:
             return Result(Kind.REACHED, _milliseconds(began))
         kind = Kind.UNTRIED if error.errno in _LOCAL else Kind.MISSED
         return Result(kind, reason=error.strerror or type(error).__name__)
     return Result(Kind.REACHED, _milliseconds(began))
+
+
+def unanswered(timeout: float, elapsed: float) -> Result:
+    """What silence means, in seconds: nothing, where this machine noticed the end of the time much too late to have noticed an answer."""
+    if elapsed > timeout + LATE_S:
+        return Result(Kind.UNTRIED, reason="this machine was too busy to notice an answer")
+    return Result(Kind.MISSED, reason=f"no answer within {timeout:g} s")
 
 
 def is_local(error: OSError) -> bool:

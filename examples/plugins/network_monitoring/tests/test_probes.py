@@ -5,6 +5,7 @@ import resource
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +80,20 @@ def test_ipv6_device_is_probed(plugin: Any) -> None:
         pytest.skip("this machine has no IPv6")
     with listener:
         assert check(plugin, "::1", listener.getsockname()[1])["status"] == "online"
+
+
+def test_silence_of_a_machine_that_was_held_up_says_nothing(load: Any) -> None:
+    assert load("tcp").unanswered(1.0, 1.1).kind == "missed"
+    assert load("tcp").unanswered(1.0, 1.3).kind == "untried"
+
+
+def test_held_up_loop_makes_no_device_look_down(start: Any, config: Any, until: Any, changes: Any) -> None:
+    plugin = start(config | {"failures_down": 1, "timeout": 0.1})
+    until(lambda: plugin.call("summary")["up"] == 6)
+    for _ in range(5):
+        plugin._runner.loop.call_soon_threadsafe(time.sleep, 0.5)
+        plugin.call("summary")
+    assert changes() == []
 
 
 def test_machine_without_sockets_says_nothing_about_its_devices(
