@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.vocabulary import SkipReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class Measurement(NamedTuple):
     """One subscription's counts since the engine knows it, and what its timed calls took since the last measurement.
 
     A call that is under way is counted before it is known to be skipped: `calls` may fall by that much again.

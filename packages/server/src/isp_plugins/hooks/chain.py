@@ -28,7 +28,7 @@ from isp_plugins.hooks.gates import Gate
 from isp_plugins.hooks.generate import Shape, Step, Way
 from isp_plugins.hooks.marks import SKIPS, Skip
 from isp_plugins.hooks.nobody import NobodyResult
-from isp_plugins.hooks.outcomes import between
+from isp_plugins.hooks.outcomes import between, columns_of
 from isp_plugins.hooks.samples import Reservoir
 from isp_plugins.hooks.services import PRESENT_TASKS, Services
 from isp_plugins.hooks.ticker import TICKER
@@ -194,9 +194,11 @@ class HookChain:
 
     def hand_over(self) -> None:
         """Hand the durations of timed dispatches over to the counters."""
-        stamps, awaited = self.samples.take(), self.samples_awaited.take()
-        for index, link in enumerate(self.links if stamps or awaited else ()):
-            link.counters.keep(self._between(index, stamps, awaited))
+        for link, durations in zip(self.links, columns_of(self.samples.take()), strict=False):
+            link.counters.keep(durations)
+        for link, durations in zip(self.links, columns_of(self.samples_awaited.take()), strict=False):
+            if link.mode is not CallMode.THREAD:  # those are timed in their thread
+                link.counters.keep(durations)
 
     def durations_of(self, index: int) -> list[float]:
         """What one subscription took in the dispatches that were timed and not handed over, in seconds."""

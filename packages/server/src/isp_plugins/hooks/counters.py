@@ -121,13 +121,20 @@ class LinkCounters:
                 counted[reason] += source.fires
         return counted
 
+    def skips_and_idle(self) -> dict[SkipReason, int]:
+        """Turns without a call, by reason, those on chains where it never runs included."""
+        counted = self.all_skips()
+        for reason, count in self.idle_skips().items() if self.idle or self.idle_base else ():
+            counted[reason] = counted.get(reason, 0) + count
+        return counted
+
     def all_skips(self) -> dict[SkipReason, int]:
         """Turns without a call, by reason."""
         with COUNTING:
-            counted = self.skips + self.unqueued
+            counted = dict(self.skips + self.unqueued) if self.skips or self.unqueued else {}
         if self.false:
-            counted[SkipReason.CONDITION_FALSE] += self.false
-        return dict(counted)
+            counted[SkipReason.CONDITION_FALSE] = counted.get(SkipReason.CONDITION_FALSE, 0) + self.false
+        return counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.statistics import Measurement
-from isp_plugins.contracts.vocabulary import SkipReason
 from isp_plugins.hooks.counters import LinkCounters
 
 
@@ -16,16 +15,9 @@ def measurement_of(subscription: Subscription, counters: LinkCounters) -> Measur
         rejects=counters.rejects,
         timeouts=counters.timeouts,
         queued=counters.queued,
-        skips=_skips(counters),
+        skips=counters.skips_and_idle(),
         last_turn=counters.last_turn(),
         last_error=counters.last_error,
         last_error_at=counters.failed_at,
         durations=counters.fresh.take(),
     )
-
-
-def _skips(counters: LinkCounters) -> dict[SkipReason, int]:
-    found = counters.all_skips()
-    for reason, count in counters.idle_skips().items():
-        found[reason] = found.get(reason, 0) + count
-    return found

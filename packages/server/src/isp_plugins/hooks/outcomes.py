@@ -1,6 +1,6 @@
 """What became of each subscription in a dispatch, built when it is read from the little that the chain kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,17 @@ def between(stamps: tuple[float | None, ...], index: int) -> float | None:
     ended = stamps[index + 1]
     before = next((stamp for stamp in reversed(stamps[: index + 1]) if stamp is not None), None)
     return None if ended is None or before is None else ended - before
+
+
+def columns_of(timed: Sequence[tuple[float | None, ...]]) -> list[list[float]]:
+    """`between` for all subscriptions of several dispatches at once: the durations of each, in seconds; empty without dispatches."""
+    found: list[list[float]] = [[] for _ in timed[0][1:]] if timed else []
+    for before, *stamps in timed:
+        for durations, ended in zip(found, stamps, strict=True):
+            if ended is not None and before is not None:
+                durations.append(ended - before)
+            before = before if ended is None else ended  # noqa: PLW2901  the end of one is the beginning of the next
+    return found
 
 
 def outcome_of(link: "Link", value: Any, duration_ms: float | None) -> Outcome:

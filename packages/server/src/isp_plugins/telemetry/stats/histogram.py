@@ -6,7 +6,7 @@
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 PER_DOUBLING = 8
 LAST = 40 * PER_DOUBLING
@@ -31,8 +31,8 @@ class Histogram:
 
     __slots__ = ("counts",)
 
-    def __init__(self, counts: Mapping[int, int] | None = None) -> None:
-        self.counts: dict[int, int] = dict(counts or {})
+    def __init__(self, counts: Iterable[tuple[int, int]] = ()) -> None:
+        self.counts: dict[int, int] = dict(counts)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Histogram) and self.counts == other.counts

@@ -27,12 +27,13 @@ class History:
 
     def add_minute(self, minute: int, packed: Packed, *, in_day: bool = True) -> None:
         """Add what was counted in a minute; `in_day` is False where its hour is added as a whole."""
+        tallies = list(unpack(packed))
         for window, minutes in self._minutes.items():
             minutes.append((minute, packed))
-            add_to(self.sums[window], unpack(packed))
+            add_to(self.sums[window], tallies)
         if in_day:
-            add_to(self.sums[Window.DAY], unpack(packed))
-            add_to(self._open.setdefault(minute // MINUTES_AN_HOUR, {}), unpack(packed))
+            add_to(self.sums[Window.DAY], tallies)
+            add_to(self._open.setdefault(minute // MINUTES_AN_HOUR, {}), tallies)
 
     def add_hour(self, hour: int, packed: Packed) -> None:
         """Add a whole hour, to the day alone."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from isp_plugins.contracts.statistics import Measured, Measurement
-from isp_plugins.telemetry.stats.tally import COUNTS, Key, Tally, of_dispatches
+from isp_plugins.telemetry.stats.tally import Key, Tally, of_dispatches
 
 ERROR_CHARACTERS = 500
 
@@ -71,12 +71,19 @@ class Meter:
 
 def _gain(base: Tally, one: Measurement) -> Tally:
     """What is new; the base becomes what is counted now."""
-    gain = Tally()
-    for name in COUNTS:
-        before, now = getattr(base, name), getattr(one, name)
-        setattr(gain, name, max(0, now - before))
-        setattr(base, name, max(before, now))
-    gain.skips = _gained(base.skips, {reason.value: count for reason, count in one.skips.items()})
+    gain = Tally(
+        max(0, one.calls - base.calls),
+        max(0, one.errors - base.errors),
+        max(0, one.rejects - base.rejects),
+        max(0, one.timeouts - base.timeouts),
+        max(0, one.queued - base.queued),
+        _gained(base.skips, {reason.value: count for reason, count in one.skips.items()}),
+    )
+    base.calls += gain.calls
+    base.errors += gain.errors
+    base.rejects += gain.rejects
+    base.timeouts += gain.timeouts
+    base.queued += gain.queued
     gain.durations.observe(one.durations)
     return gain
 

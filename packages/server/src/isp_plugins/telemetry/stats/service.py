@@ -7,6 +7,7 @@
 4. A database that cannot store keeps up to `PENDING` minutes waiting in memory; what is older is dropped from what is stored, and counted.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from isp_plugins.clock import Clock
-from isp_plugins.contracts.statistics import Measurable
+from isp_plugins.contracts.statistics import Measurable, Measured
 from isp_plugins.db.engine import Database
 from isp_plugins.errors import UnavailableError
 from isp_plugins.periodic import Periodic
@@ -106,7 +107,7 @@ class Statistics:
 
     async def tick(self) -> None:
         """Look at the counters; when a minute is over, store it and learn what the other nodes stored."""
-        self.collect()
+        self._take(await asyncio.to_thread(self._source.measure))
         if self._minute == self._stored:
             return
         try:
@@ -121,7 +122,10 @@ class Statistics:
 
     def collect(self) -> None:
         """Take what the engine has counted since the last look, and let minutes that are over be so."""
-        for added in self._meter.read(self._source.measure()):
+        self._take(self._source.measure())
+
+    def _take(self, measured: Measured) -> None:
+        for added in self._meter.read(measured):
             add_to(self._running, [(added.key, added.tally)])
             total = self.totals.setdefault(added.key, Total(added.plugin))
             total.plugin = added.plugin

@@ -3,8 +3,9 @@
 A frame is the tallies of one stretch, by key. It is kept and stored packed, as JSON for each plugin.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
@@ -46,8 +47,11 @@ class Tally:
 
     def add(self, other: "Tally", times: int = 1) -> None:
         """Add another one; with -1, take it away again."""
-        for name in COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name) * times)
+        self.calls += other.calls * times
+        self.errors += other.errors * times
+        self.rejects += other.rejects * times
+        self.timeouts += other.timeouts * times
+        self.queued += other.queued * times
         for reason, count in other.skips.items():
             now = self.skips.get(reason, 0) + count * times
             if now:
@@ -57,7 +61,8 @@ class Tally:
         self.durations.add(other.durations, times)
 
     def __bool__(self) -> bool:
-        return bool(self.skips or self.durations.counts or any(getattr(self, name) for name in COUNTS))
+        counts = self.calls or self.errors or self.rejects or self.timeouts or self.queued
+        return bool(counts or self.skips or self.durations.counts)
 
     def weighted(self) -> "Tally":
         """The same with each duration standing for as many calls as were made for each that was timed.
@@ -67,13 +72,14 @@ class Tally:
         timed = self.durations.total
         durations = Histogram()
         durations.add(self.durations, max(1, round(self.calls / timed)) if timed else 1)
-        counts = {name: getattr(self, name) for name in COUNTS}
-        return Tally(**counts, skips=dict(self.skips), durations=durations)
+        return Tally(
+            self.calls, self.errors, self.rejects, self.timeouts, self.queued, dict(self.skips), durations
+        )
 
 
 Frame = dict[Key, Tally]
 Packed = Mapping[int, bytes]
-"""A frame as JSON by plugin: `[[hook, type, method, {counts}, {skips}, [[bucket, count]]]]`."""
+"""A frame as JSON by plugin: `[[hook, type, method, [counts], {skips}, [bucket, count, bucket, count ...]]]`."""
 
 
 def add_to(frame: Frame, other: Iterable[tuple[Key, Tally]], times: int = 1) -> None:
@@ -91,15 +97,19 @@ def pack(frame: Mapping[Key, Tally]) -> Packed:
     """The frame as it is kept."""
     by_plugin: dict[int, list[Any]] = {}
     for key, tally in frame.items():
-        counts = {name: count for name in COUNTS if (count := getattr(tally, name))}
-        line = [*key[1:], counts, tally.skips, sorted(tally.durations.counts.items())]
+        counts = (tally.calls, tally.errors, tally.rejects, tally.timeouts, tally.queued)
+        line = [*key[1:], counts, tally.skips, [*chain.from_iterable(tally.durations.counts.items())]]
         by_plugin.setdefault(key.plugin_id, []).append(line)
     return {plugin_id: orjson.dumps(lines) for plugin_id, lines in by_plugin.items()}
 
 
-def unpack(packed: Packed) -> Iterable[tuple[Key, Tally]]:
+def unpack(packed: Packed) -> Iterator[tuple[Key, Tally]]:
     """The tallies of a packed frame."""
     for plugin_id, body in packed.items():
         for hook, kind, method, counts, skips, durations in orjson.loads(body):
-            tally = Tally(**counts, skips=skips, durations=Histogram(dict(map(tuple, durations))))
-            yield Key(plugin_id, hook, kind, method), tally
+            calls, errors, rejects, timeouts, queued = counts
+            histogram = Histogram(zip(durations[::2], durations[1::2], strict=True))
+            yield (
+                Key(plugin_id, hook, kind, method),
+                Tally(calls, errors, rejects, timeouts, queued, skips, histogram),
+            )
