@@ -84,7 +84,10 @@ async def follow_logs(
     query: Annotated[LogStreamQuery, Query()],
     last_event_id: Annotated[
         str | None,
-        Header(description="The id of the last record you have: goes on after it, without gap or duplicate."),
+        Header(
+            alias="Last-Event-ID",
+            description="The id of the last record you have: goes on after it, without gap or duplicate.",
+        ),
     ] = None,
 ) -> Response:
     """Follow the log as server-sent events: every record that matches, once, in the order of ids.
