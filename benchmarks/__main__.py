@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-MEASUREMENTS = ("hooks", "http")
+MEASUREMENTS = ("hooks", "http", "statistics")
 """Modules in the order in which they run."""
 
 
