@@ -205,7 +205,7 @@ def _error(value: dict[str, Any] | None) -> dict[str, Any]:
 
 def _pause(number: int, asked: float) -> float:
     """How long to wait before the next attempt, in seconds: what was asked for, else doubling, with jitter."""
-    grown = FIRST_PAUSE_S * 2**number * random.uniform(0.5, 1.0)  # noqa: S311  jitter, nothing secret
+    grown = FIRST_PAUSE_S * 2.0**number * random.uniform(0.5, 1.0)  # noqa: S311  jitter, nothing secret
     return max(asked, min(grown, LONGEST_PAUSE_S))
 
 

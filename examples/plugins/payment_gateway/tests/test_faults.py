@@ -31,7 +31,7 @@ def test_one_fault_is_made_up_for_with_the_same_key(plugin: Any, gateway: Any, f
 def test_charge_without_an_answer_is_unknown_and_its_repeat_charges_nothing(
     start: Any, config: Any, gateway: Any, host: Any, fault: str
 ) -> None:
-    plugin = start(config | {"max_retries": 0, "timeout": 0.5})
+    plugin = start(config | {"max_retries": 0, "timeout": 1.5})
     gateway.faults = [fault]
     with pytest.raises(Exception, match="not known whether payment 301 was done"):
         pay(plugin)
@@ -66,14 +66,14 @@ def test_another_token_after_an_unknown_charge_is_refused(start: Any, config: An
 def test_hanging_gateway_is_told_within_the_deadline_of_the_dispatch(
     start: Any, config: Any, gateway: Any
 ) -> None:
-    plugin = start(config | {"timeout": 60}, deadline_s=1.5)
+    plugin = start(config | {"timeout": 60}, deadline_s=3)
     gateway.faults = ["hang"]
     began = time.monotonic()
     with pytest.raises(
-        Exception, match=r"not known whether payment 301 was done: it did not answer within (1|0.99.?) s"
+        Exception, match=r"not known whether payment 301 was done: it did not answer within 2.\d+ s"
     ):
         pay(plugin)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3
 
 
 def test_gateway_that_is_away_is_told_and_nothing_is_remembered(start: Any, config: Any, host: Any) -> None:
@@ -117,7 +117,7 @@ def test_gateway_that_vanishes_after_an_unknown_charge_leaves_it_unknown(
 
 
 def test_charge_is_written_down_before_it_is_sent(start: Any, config: Any, gateway: Any, host: Any) -> None:
-    plugin = start(config | {"max_retries": 0, "timeout": 0.3})
+    plugin = start(config | {"max_retries": 0, "timeout": 1})
     gateway.faults = ["hang"]
     with pytest.raises(Exception, match="not known"):
         pay(plugin)
@@ -128,7 +128,7 @@ def test_charge_is_written_down_before_it_is_sent(start: Any, config: Any, gatew
 def test_host_that_ends_in_the_middle_of_a_charge_charges_once(
     start: Any, config: Any, gateway: Any, host: Any
 ) -> None:
-    first = start(config | {"max_retries": 0, "timeout": 0.3})
+    first = start(config | {"max_retries": 0, "timeout": 1})
     gateway.faults = ["hang_after"]
     with pytest.raises(Exception, match="not known"):
         pay(first)
@@ -156,7 +156,7 @@ def test_lost_answer_is_found_by_asking(start: Any, config: Any, gateway: Any, h
 def test_request_that_never_arrived_is_told_as_failed_after_an_hour(
     start: Any, config: Any, gateway: Any, host: Any
 ) -> None:
-    plugin = start(config | {"max_retries": 0, "timeout": 0.3})
+    plugin = start(config | {"max_retries": 0, "timeout": 1})
     gateway.faults = ["hang"]
     with pytest.raises(Exception, match="not known"):
         pay(plugin)

@@ -74,7 +74,7 @@ def test_lost_refund_is_found_by_asking(start: Any, config: Any, gateway: Any, h
 def test_refund_that_never_arrived_can_be_made_under_another_id(
     start: Any, config: Any, gateway: Any, host: Any, paid: Any
 ) -> None:
-    plugin = start(config | {"max_retries": 0, "timeout": 0.3})
+    plugin = start(config | {"max_retries": 0, "timeout": 1})
     gateway.faults = ["hang"]
     with pytest.raises(Exception, match="not known"):
         refund(plugin)

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 
@@ -20,6 +20,8 @@ def rules() -> Any:
     return lambda name: importlib.import_module(f"isp_plugin_payment_rules.payment_gateway.{name}")
 
 
+BUSY = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+"""The machine may be busy with the other tests."""
 NEWS = st.lists(
     st.tuples(
         st.sampled_from(["pi_1", "pi_2", None]), st.sampled_from(["sent", "pending", "succeeded", "failed"])
@@ -28,6 +30,7 @@ NEWS = st.lists(
 )
 
 
+@BUSY
 @given(news=NEWS)
 def test_collected_payment_stays_collected(rules: Any, news: list[tuple[Any, str]]) -> None:
     payments = rules("payments")
@@ -49,6 +52,7 @@ def test_collected_payment_stays_collected(rules: Any, news: list[tuple[Any, str
         assert (payment.status is payments.Status.SUCCEEDED) is collected
 
 
+@BUSY
 @given(news=NEWS)
 def test_same_news_again_changes_nothing(rules: Any, news: list[tuple[Any, str]]) -> None:
     payments = rules("payments")
@@ -77,6 +81,7 @@ def test_payment_survives_storage(rules: Any) -> None:
     assert payments.Payment.load(payment.dump()) == payment
 
 
+@BUSY
 @given(st.data())
 def test_amount_survives_the_way_to_the_gateway_and_back(rules: Any, data: Any) -> None:
     money = rules("money")
@@ -108,6 +113,7 @@ def test_ariary_with_a_fraction_is_refused(rules: Any) -> None:
         rules("money").to_gateway(150, "MGA")
 
 
+@BUSY
 @given(st.text(max_size=300))
 def test_storage_name_is_always_allowed(rules: Any, text: str) -> None:
     name = rules("payloads").slug(text)
