@@ -40,6 +40,8 @@ def _commands(group: TyperGroup, path: str) -> Iterator[str]:
     """The commands of a group and of the groups in it, in the order of their names."""
     for name, command in sorted(group.commands.items()):
         if isinstance(command, TyperGroup):
+            if command.invoke_without_command:
+                yield from _command(command, f"{path} {name}")
             yield from _commands(command, f"{path} {name}")
         else:
             yield from _command(command, f"{path} {name}")
@@ -96,5 +98,5 @@ _MEANINGS = {
     Exit.REFUSED: "The server, or the installation, refused; the message says why and what to do next.",
     Exit.USAGE: "The command line itself is wrong.",
     Exit.UNREACHABLE: "No server answers at the URL.",
-    Exit.FOUND: "A check ran and found something wrong (`audit verify`, `health`, `bulk`, a dispatch that was not completed).",
+    Exit.FOUND: "A check ran and found something wrong (`audit verify`, `doctor`, `health`, `bulk`, a dispatch that was not completed).",
 }

@@ -22,7 +22,7 @@ from isp_plugins.lifecycle.errors import PluginNotFoundError
 router = resource("", "Doctor")
 
 AskHealth = Annotated[Switch, Query(description="Also ask the plugin for its health now; audited.")]
-Question = Annotated[HookDoctorIn | None, Body()]
+Question = Annotated[HookDoctorIn, Body(default_factory=HookDoctorIn)]
 
 
 @router.get("/doctor", response_model=DoctorReportOut, **needs(Scope.DOCTOR_RUN))
@@ -45,9 +45,8 @@ async def examine_plugin(
     response_model=DoctorReportOut,
     **needs(Scope.DOCTOR_RUN, HookNameInvalidError, PluginNotFoundError),
 )
-async def examine_hook(system: System, hook_name: HookNamePath, body: Question = None) -> Response:
+async def examine_hook(system: System, hook_name: HookNamePath, asked: Question) -> Response:
     """Say why subscriptions of a hook did not run with a payload, or with the catalogue's sample; nothing is dispatched."""
-    asked = body or HookDoctorIn()
     payload = asked.payload if "payload" in asked.model_fields_set else NO_PAYLOAD
     report = await system.doctor.hook(hook_name, payload, context=asked.context, plugin=asked.plugin)
     return JsonBytes(dump(report.to_dict()))

@@ -6,10 +6,10 @@ import typer
 
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.plugins import PluginArgument
-from isp_plugins.cli.output import finding_lines, say
+from isp_plugins.cli.output import fail, finding_lines, say
 from isp_plugins.cli.session import Session, command, read_json
 
-app = typer.Typer(help="Find out what is wrong, and what to do about it.")
+app = typer.Typer()
 
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Look at the data directory itself; the server must not be running.")
@@ -34,6 +34,12 @@ def installation(
     """Look at the installation: database, keys, audit trail, disk, clock, kernel, limits, queues; ends with code 4 if there is a problem."""
     if context.invoked_subcommand is None:
         _answer(session, _offline(session) if off else session.client.get("/doctor"), problems=problems)
+    elif misplaced := [name for name in context.params if _is_given(context, name)]:
+        fail(
+            "An option stands in the wrong place",
+            detail=f"put --{misplaced[0].removeprefix('as_').replace('_', '-')} behind 'doctor {context.invoked_subcommand}'.",
+            code=Exit.USAGE,
+        )
 
 
 @command(app, "plugin")
@@ -75,6 +81,12 @@ def hook(
     if of_plugin is not None:
         body["plugin"] = session.client.plugin(of_plugin)["name"]
     _answer(session, session.client.post(f"/hooks/{name}/doctor", body), problems=problems)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether a parameter was on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _offline(session: Session) -> dict[str, Any]:

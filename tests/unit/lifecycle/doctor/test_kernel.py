@@ -1,0 +1,24 @@
+"""The kernel's probes leave the process as it was."""
+
+import os
+from pathlib import Path
+
+from isp_plugins.lifecycle.doctor.facts import KernelFacts
+from isp_plugins.lifecycle.doctor.kernel import landlock_abi, probe_kernel
+
+
+def test_probe_tells_every_feature():
+    found = probe_kernel()
+    assert isinstance(found, KernelFacts)
+    assert found.landlock_abi >= 0
+    assert found.cgroup_v2 or not found.cgroup_delegated
+
+
+def test_probe_opens_nothing_and_keeps_the_user():
+    before = (os.getuid(), len([*Path("/proc/self/fd").iterdir()]))
+    probe_kernel()
+    assert (os.getuid(), len([*Path("/proc/self/fd").iterdir()])) == before
+
+
+def test_landlock_is_asked_twice_with_one_answer():
+    assert landlock_abi() == landlock_abi()
