@@ -17,6 +17,7 @@ def transcript(tmp_path_factory):
     """Every command of the README with what it printed, run in a folder that looks like a set-up clone."""
     folder = tmp_path_factory.mktemp("clone")
     (folder / ".venv").symlink_to(sys.prefix)
+    (folder / "examples").symlink_to(ROOT / "examples")
     with demonstration(folder) as (port, smtp_port, _):
         yield [(command, paste(command, folder, port, smtp_port)) for command in commands(folder)]
 
@@ -67,6 +68,10 @@ def test_welcome_mail_is_in_the_mailbox(transcript):
 def test_own_plugin_answers_the_hook(transcript):
     last = [output for command, (_, output) in transcript if "dispatch customer_created" in command][-1]
     assert "Welcome, Ada!" in last
+
+
+def test_copied_example_watches_its_device(transcript):
+    assert '"devices": 1' in printed(transcript, "network_monitoring summary")
 
 
 def test_curl_gets_a_completed_dispatch(transcript):
