@@ -1,8 +1,18 @@
-"""Lets time pass over a lifecycle's house, so that probes and recovery do what is due."""
+"""Lets time pass over a lifecycle's house, so that probes and recovery do what is due; and the settings of a server that heals quickly."""
 
 import asyncio
 
 from support.fakes_lifecycle import House
+
+QUICK = {
+    "ISP_PLUGINS_HEALTH_INTERVAL": "0.2",
+    "ISP_PLUGINS_HEALTH_TIMEOUT": "0.3",
+    "ISP_PLUGINS_CLEANUP_TIMEOUT": "0.3",
+    "ISP_PLUGINS_RECOVERY_BACKOFF_MIN": "0.05",
+    "ISP_PLUGINS_RECOVERY_BACKOFF_MAX": "0.1",
+    "ISP_PLUGINS_BREAKER_PAUSE": "0.5",
+}
+"""Short pauses, for real servers."""
 
 
 async def probed(house: House, times: int = 1) -> None:

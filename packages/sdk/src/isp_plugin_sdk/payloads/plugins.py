@@ -71,22 +71,24 @@ class PluginUpgraded(_Upgrade, Payload, total=False):
 
 
 class PluginHealthChanged(Payload, total=False):
-    """A plugin's health changed."""
+    """A plugin's health changed; `checks` is what its last health check said, `reason` what the host knows, in words."""
 
     plugin: str
     old: Health
     new: Health
     checks: list[Check]
+    reason: str
 
 
 class PluginQuarantined(Payload, total=False):
-    """A plugin failed too often and is left alone `until` a moment; `window` in seconds."""
+    """A plugin failed too often and is left alone `until` a moment, for a `reason`; `window` in seconds."""
 
     plugin: str
     hook: str | None
     failures: int
     window: float
     until: str | None
+    reason: str
 
 
 class PluginHookFailed(Payload, total=False):

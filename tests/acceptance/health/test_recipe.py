@@ -1,0 +1,163 @@
+"""The recipe `docs/recipes/email-on-failure.md`, its commands run as they stand there: a second plugin falls ill, and the mail arrives."""
+
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from support.commands import COMMAND, ROOT, clean_environment, serving
+from support.health import QUICK
+from support.mail import mailbox
+from support.server import ApiServer
+
+RECIPE = ROOT / "docs" / "recipes" / "email-on-failure.md"
+PASSWORD = "correct-horse-battery"
+FRAGILE = """
+from pathlib import Path
+
+from app.services.plugin_service import PluginInterface
+
+FLAG = Path(__file__).with_suffix(".ill")
+
+
+class Plugin(PluginInterface):
+    def health_check(self):
+        status = "unhealthy" if FLAG.exists() else "healthy"
+        check = {"name": "gateway", "status": "fail" if FLAG.exists() else "pass", "message": "no answer"}
+        return {"status": status, "checks": [check]}
+
+    def work(self, payload):
+        if FLAG.exists():
+            raise ValueError("no gateway")
+"""
+
+
+def blocks():
+    """The recipe's commands, block by block."""
+    return re.findall(r"```sh\n(.*?)```", RECIPE.read_text(), re.DOTALL)
+
+
+class Story:
+    """A server, a mailbox, and a shell in which the recipe is followed."""
+
+    def __init__(self, process, mail):
+        self.process, self.mail = process, mail
+        self.server = ApiServer(process)
+        (process.folder / "examples").symlink_to(ROOT / "examples")
+
+    def follow(self, text):
+        """Run commands as somebody would paste them, with this test's mail server."""
+        text = text.replace(
+            "smtp_server=mail.example.net",
+            f"smtp_server=localhost smtp_port={self.mail.port} ca_file={self.mail.ca_file}",
+        )
+        text = text.replace("password=secret", f"password={PASSWORD}")
+        done = subprocess.run(
+            ["bash", "-euc", text], cwd=self.process.folder, capture_output=True, text=True, timeout=90, check=False,
+            env=clean_environment(PATH=f"{COMMAND.parent}:/usr/bin:/bin", ISP_PLUGINS_URL=self.process.url),
+        )  # fmt: skip
+        assert done.returncode in {0, 4}, done.stdout + done.stderr
+        return done.stdout
+
+    def plugin(self):
+        """Another plugin, healthy, and the file that makes it ill."""
+        plugin = self.server.plugin(FRAGILE, enabled=True)
+        return plugin, self.process.folder / "var" / "plugins" / f"{plugin['name']}.ill"
+
+    def until_mail(self, subject, within=30.0):
+        deadline = time.monotonic() + within
+        while True:
+            for mail in tuple(self.mail.received):
+                if subject in mail["subject"]:
+                    return mail
+            assert time.monotonic() < deadline, [mail["subject"] for mail in self.mail.received]
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    """The recipe followed up to its third step."""
+    folder = tmp_path_factory.mktemp("recipe")
+    with (
+        mailbox(folder, username="isp", password=PASSWORD) as mail,
+        serving(folder, **QUICK, ISP_PLUGINS_RESTART_LIMIT="2") as process,
+    ):
+        story = Story(process, mail)
+        shutil.rmtree(process.folder / "var" / "plugins", ignore_errors=True)
+        (process.folder / "var" / "plugins").mkdir()
+        story.said = [story.follow(block) for block in blocks()[:3]]
+        yield story
+        story.server.admin.close()
+
+
+def test_commands_say_that_it_works(story):
+    assert "send_operator_alert" in story.said[2]
+    assert "email_notification" in story.said[2]
+
+
+def test_mail_arrives_when_another_plugin_falls_ill_and_when_it_is_well_again(story):
+    plugin, flag = story.plugin()
+    flag.touch()
+    mail = story.until_mail(f"{plugin['name']}: unhealthy")
+    assert mail["to"] == "noc@example.net"
+    assert "changed from healthy to unhealthy" in mail.get_content()
+    assert "gateway: fail (no answer)" in mail.get_content()
+    flag.unlink()
+    assert "changed from unhealthy to healthy" in story.until_mail(f"{plugin['name']}: healthy").get_content()
+
+
+def test_mail_arrives_when_a_plugin_is_quarantined(story):
+    plugin = story.server.plugin(
+        "from app.services.plugin_service import PluginInterface\n"
+        "class Plugin(PluginInterface):\n    def health_check(self):\n        raise ValueError('broken')\n"
+    )
+    story.server.admin.post(f"/plugins/{plugin['id']}/enable").raise_for_status()
+    mail = story.until_mail(f"{plugin['name']}: quarantined")
+    assert "was quarantined" in mail.get_content()
+    assert "does not answer its health checks" in mail.get_content()
+    assert "It is tried again at" in mail.get_content()
+
+
+def test_starting_and_stopping_a_plugin_sends_nothing(story):
+    plugin, _ = story.plugin()
+    before = len(story.mail.received)
+    for operation in ("disable", "enable", "reload", "disable"):
+        story.server.admin.post(f"/plugins/{plugin['id']}/{operation}").raise_for_status()
+    other, flag = story.plugin()
+    flag.touch()
+    story.until_mail(f"{other['name']}: unhealthy")  # everything announced before it has been delivered
+    assert not [mail for mail in story.mail.received[before:] if f"{plugin['name']}:" in mail["subject"]]
+
+
+def test_narrower_condition_is_taken(story):
+    story.follow(blocks()[3])
+    hooks = story.follow("isp-plugins hooks of email_notification")
+    assert 'new == "unhealthy" || old == "unhealthy"' in hooks
+
+
+def test_last_command_says_that_something_needs_attention(story):
+    _, flag = story.plugin()
+    flag.touch()
+    deadline = time.monotonic() + 20
+    while "a plugin needs attention" not in story.follow(blocks()[4]):
+        assert time.monotonic() < deadline
+
+
+def test_ill_mail_plugin_does_not_go_in_circles(story):
+    mailer = story.server.admin.get("/plugins/", params={"name": "email_notification"}).json()["items"][0]
+    story.follow("isp-plugins config set email_notification password=wrong")
+    _, flag = story.plugin()
+    for number in range(8):
+        flag.touch() if number % 2 == 0 else flag.unlink()
+        time.sleep(0.5)  # longer than a probe's interval: this is the flapping itself, not a wait for it
+    mailer = story.server.admin.get(f"/plugins/{mailer['id']}/health").json()
+    assert mailer["status"] == "unhealthy"
+    (entry,) = story.server.admin.get("/hooks/plugin_health_changed").json()["chain"]
+    calls = entry["counters"]["calls"]
+    assert calls < 30
+    time.sleep(1.5)  # several probes later nothing was sent because something could not be sent
+    (entry,) = story.server.admin.get("/hooks/plugin_health_changed").json()["chain"]
+    assert entry["counters"]["calls"] <= calls + 2
+    assert story.server.admin.get("/hooks/plugin_hook_failed").json()["chain"] == []
