@@ -182,8 +182,8 @@ async def test_stopped_plugin_is_told_though_it_is_in_no_chain(system):
 
 
 async def test_misspelt_hook_is_told_with_what_was_meant(system):
-    found = by_check(await system.doctor.hook("invoice_craeted"))
-    assert "invoice_created" in found["hook"].next_step
+    found = by_check(await system.doctor.hook("customer_create"))
+    assert "customer_created" in found["hook"].next_step
 
 
 async def test_only_one_plugins_subscriptions_are_shown(system):

@@ -127,7 +127,7 @@ class Doctor:
         mine = [one for one in everything if wanted is None or one.plugin.id == wanted.id]
         facts = HookFacts(
             spec=spec,
-            close=difflib.get_close_matches(name, CATALOGUE, n=5),
+            close=difflib.get_close_matches(name, CATALOGUE, n=3),
             dispatches=self._dispatches(name, everything),
             given=given,
             payload_mistakes=ValueRules(spec).mistakes(value),
