@@ -9,11 +9,12 @@ import threading
 from dataclasses import dataclass, replace
 
 from isp_plugin_sdk import Reject
+from isp_plugin_sdk.context import current_call
 from isp_plugins.contracts.calls import CallMode
 from isp_plugins.contracts.vocabulary import FailurePolicy, SubscriptionType
 from support.hooks import make_engine, own_specs, plugin_id, subscription
 
-OWN_TIMEOUT_MS = 15
+OWN_TIMEOUT_MS = 60
 FAILING = {"raise", "exit", "reject", "hang"}
 AWAITED, OFF_LOOP, ON_LOOP = "awaited", "off the loop", "on the loop"
 """Where a dispatch runs: awaited, synchronously in a thread, or synchronously on the loop's own thread."""
@@ -165,7 +166,7 @@ class Play:
     def _plain(self, one):
         def call(payload):
             self.trace.append((one.name, payload["n"]))
-            if one.deed == "hang" and threading.current_thread().name.startswith("isp-plugin-"):
+            if one.deed == "hang" and getattr(current_call.get(), "leg", None) is not None:
                 self.over.wait(10)
             elif one.deed == "recurse":
                 result = self.engine.dispatch_sync(one.target, {"n": payload["n"]}, origin=one.plugin)

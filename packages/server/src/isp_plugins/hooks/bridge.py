@@ -24,20 +24,24 @@ def bridge(call: Call, callee: Callable[[Any], Coroutine[Any, Any, Any]], payloa
         raise NoLoopError
     future = asyncio.run_coroutine_threadsafe(_under(call, callee, payload), loop)
     call.more.waiting = future
-    if call.flag:  # the deadline passed before it could see what to cancel
+    if call.flag and _overdue(call):  # the deadline passed before it could see what to cancel
         future.cancel()
     try:
         result, error = future.result()
     except (concurrent.futures.CancelledError, asyncio.CancelledError) as cancelled:
-        at = position(call)
-        if call.flag and (call.more.late or call.more.overdue == at):
-            raise too_late(call, at) from cancelled
+        if call.flag and _overdue(call):
+            raise too_late(call, position(call)) from cancelled
         raise
     finally:
         call.more.waiting = None
     if error is not None:
         raise error
     return result
+
+
+def _overdue(call: Call) -> bool:
+    """Whether the deadline that passed is the dispatch's, or that of the subscription whose turn it is."""
+    return call.more.late or call.more.overdue == position(call)
 
 
 async def _under(

@@ -69,8 +69,11 @@ def failed(
         return SKIPS[skipped]
     found = verdict(run.hook_chain.spec, link.subscription, error)
     run.ended, run.why = found.ends, found.why
-    if run.ended is None and run.flag and run.whole.more.late:
-        run.ended = DispatchStatus.TIMED_OUT
+    if run.flag:
+        run.flag = False
+        run.flag = run.whole.more.late  # the ticker may have set it in between
+        if run.ended is None and run.flag:
+            run.ended = DispatchStatus.TIMED_OUT
     _record(run, index, found.status, error, payload, seconds)
     return Failure(found.status, error)
 
