@@ -77,7 +77,6 @@ class PluginHealthChanged(Payload, total=False):
     old: Health
     new: Health
     checks: list[Check]
-    reason: str
 
 
 class PluginQuarantined(Payload, total=False):
@@ -88,7 +87,6 @@ class PluginQuarantined(Payload, total=False):
     failures: int
     window: float
     until: str | None
-    reason: str
 
 
 class PluginHookFailed(Payload, total=False):
