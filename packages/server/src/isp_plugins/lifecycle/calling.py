@@ -7,7 +7,7 @@ from typing import Any
 
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditOutcome, AuditTag
-from isp_plugins.contracts.vocabulary import State
+from isp_plugins.contracts.vocabulary import LogLevel, State
 from isp_plugins.lifecycle.errors import TestConnectionUnsupportedError
 from isp_plugins.lifecycle.health import worse
 from isp_plugins.lifecycle.instances import Instance
@@ -54,6 +54,8 @@ async def execute(stage: Stage, plugin_id: int, method: str, parameters: Any, ac
             {**details, "duration_ms": round(duration_ms, 3)},
             outcome,
         )
+        if stage.directory.get(plugin_id).log_level is LogLevel.DEBUG:
+            stage.launcher.log_execution(instance.record, method, outcome is AuditOutcome.DONE, duration_ms)
         await stage.ledger.enter(entry)
     return ExecuteResult(value, duration_ms)
 

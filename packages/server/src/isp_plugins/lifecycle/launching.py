@@ -110,6 +110,20 @@ class Launcher:
         """Write into the plugin's log in the host's name."""
         self._write(record, level, message)
 
+    def log_execution(self, record: PluginRecord, method: str, done: bool, duration_ms: float) -> None:  # noqa: FBT001  how it ended
+        """Write down a method that was executed, as the hook engine does for what it invokes."""
+        message = f"execute -> {method} ended: {'ok' if done else 'error'}"
+        self._logs.write(
+            LogRecord(
+                plugin_id=record.id,
+                plugin_name=record.name,
+                level=LogLevel.DEBUG,
+                message=message,
+                method=method,
+                duration_ms=duration_ms,
+            )
+        )
+
     def _write(self, record: PluginRecord, level: LogLevel, message: str, trace: str | None = None) -> None:
         self._logs.write(
             LogRecord(
