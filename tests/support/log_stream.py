@@ -3,7 +3,7 @@
 import json
 from contextlib import contextmanager
 
-from isp_plugins.cli.sse import events_in
+from isp_plugins.cli.sse import events_in, lines_of
 
 CHATTY = """
 import logging
@@ -73,7 +73,7 @@ def following(client, *, last_event_id=None, **params):
             response.read()
         response.raise_for_status()
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-        yield events_in(response.iter_lines())
+        yield events_in(lines_of(response.iter_text()))
 
 
 def records(events, count):

@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import fail
+from isp_plugins.cli.output import fail, sentences
+from isp_plugins.cli.sse import lines_of
 from isp_plugins.db.data_directory import DataDirectory
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -40,6 +41,7 @@ class Target:
         key = api_key or os.environ.get("ISP_PLUGINS_API_KEY")
         if key is None and (urlsplit(found).hostname or "") in LOOPBACK:
             key = _admin_key(data_dir)
+        _refuse_unusable(found, key)
         return cls(found.rstrip("/"), key)
 
 
@@ -101,7 +103,7 @@ class Client:
             if response.is_error:
                 response.read()
                 self._refused(response)
-            yield response.iter_lines()
+            yield lines_of(response.iter_text())
 
     def unreachable(self, error: Exception) -> NoReturn:
         """End the command: nobody answers."""
@@ -159,14 +161,33 @@ class Client:
         problem = _problem_of(response)
         hint = ""
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            hint = " Give a key with --api-key or ISP_PLUGINS_API_KEY; 'isp-plugins keys create --offline' recovers a lost admin key."
+            hint = "Give a key with --api-key or ISP_PLUGINS_API_KEY; 'isp-plugins keys create --offline' recovers a lost admin key."
         elif response.is_server_error and problem.get("instance"):
-            hint = f" The server's log tells more under request {problem['instance']}."
-        next_step = f" {problem['next_step']}" if problem.get("next_step") else ""
+            hint = f"The server's log tells more under request {problem['instance']}."
         fail(
             str(problem.get("title", f"HTTP {response.status_code}")),
-            detail=f"{problem.get('detail', '')}{next_step}{hint}".strip(),
+            detail=sentences(
+                *(str(part or "") for part in (problem.get("detail"), problem.get("next_step"), hint))
+            ),
             mistakes=problem.get("errors") or (),
+        )
+
+
+def _refuse_unusable(url: str, key: str | None) -> None:
+    """End the command where no request can be made of what was given."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        fail(
+            "The URL cannot be used",
+            detail=f"expected something like {DEFAULT_URL}, got {url!r}.",
+            code=Exit.USAGE,
+        )
+    if key is not None and not (key.isascii() and key.isprintable()):
+        fail(
+            "That is no API key",
+            detail="a key looks like isp_ followed by letters and digits, as 'isp-plugins keys create' printed it. "
+            "Give one with --api-key or ISP_PLUGINS_API_KEY.",
+            code=Exit.USAGE,
         )
 
 
@@ -188,5 +209,5 @@ def _admin_key(data_dir: Path) -> str | None:
     """The bootstrap key, where this user may read it."""
     try:
         return (data_dir / "admin.key").read_text(encoding="ascii").strip() or None
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None

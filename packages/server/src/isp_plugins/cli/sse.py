@@ -29,3 +29,11 @@ def events_in(lines: Iterable[str], last_id: str | None = None) -> Iterator[Serv
             continue
         yield ServerEvent(kind if data else "", "\n".join(data), last_id)
         kind, data = "message", []
+
+
+def lines_of(chunks: Iterable[str]) -> Iterator[str]:
+    """The lines of a text that comes in pieces; only a line feed ends one, other separators of Unicode are text (JSON leaves them bare)."""
+    rest = ""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split("\n")
+        yield from (line.removesuffix("\r") for line in lines)
