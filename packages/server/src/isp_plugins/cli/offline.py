@@ -7,7 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
 from isp_plugins.access import RoleName, recover
+from isp_plugins.access.bootstrap import FILE_NAME
 from isp_plugins.actors import LOCAL
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.output import fail
@@ -26,7 +29,9 @@ def create_key(data_dir: Path, body: dict[str, Any]) -> dict[str, Any]:
             body.get(limit) for limit in ("plugins", "hooks", "expires_at")
         ):
             view, token = await recover(system.keys, system.settings.data_dir, name=body["name"])
+            file = {"file": str(system.settings.data_dir / FILE_NAME)}
         else:
+            file = {}
             view, token = await system.keys.create(
                 name=body["name"],
                 role=body["role"],
@@ -35,7 +40,7 @@ def create_key(data_dir: Path, body: dict[str, Any]) -> dict[str, Any]:
                 hooks=body.get("hooks"),
                 expires_at=_moment(expires) if expires else None,
             )
-        return {"id": view.id, "name": view.name, "role": view.role, "token": token}
+        return {"id": view.id, "name": view.name, "role": view.role, "token": token, **file}
 
     return _with_system(data_dir, work)
 
@@ -71,14 +76,31 @@ def examine(data_dir: Path) -> dict[str, Any]:
 
 
 def _with_system(data_dir: Path, work: Callable[[PluginSystem], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    """Open the system under the lock, without starting any plugin, and do one thing."""
+    """Open the system under the lock, without starting any plugin, and do one thing; an installation is never made here."""
     settings = Settings.from_environment(os.environ, data_dir=data_dir)
+    _refuse_missing(settings)
 
     async def run() -> dict[str, Any]:
         async with PluginSystem.open(settings, start_plugins=False) as system:
             return await work(system)
 
     return asyncio.run(run())
+
+
+def _refuse_missing(settings: Settings) -> None:
+    """End the command where there is no installation to work on."""
+    folder, database = settings.data_dir, make_url(settings.url)
+    wanted = folder
+    if database.get_backend_name() == "sqlite" and folder.is_dir():
+        wanted = Path(database.database or "")
+    if wanted.exists():
+        return
+    what = "a folder" if wanted == folder else "the database"
+    fail(
+        "No data directory there",
+        detail=f"looked for {what} {wanted}. Name the server's own with --data-dir (or ISP_PLUGINS_DATA_DIR), "
+        "and its database with ISP_PLUGINS_DATABASE_URL if it has its own; 'isp-plugins serve' makes a new one.",
+    )
 
 
 def _moment(text: str) -> datetime:

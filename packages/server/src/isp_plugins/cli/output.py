@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -84,24 +85,56 @@ def finding_lines(finding: Mapping[str, Any]) -> None:
 
 
 def fail(
-    title: str, *, detail: str = "", mistakes: Sequence[Mapping[str, Any]] = (), code: Exit = Exit.REFUSED
+    title: str,
+    *,
+    detail: str = "",
+    mistakes: Sequence[Mapping[str, Any] | str] = (),
+    code: Exit = Exit.REFUSED,
 ) -> NoReturn:
-    """Print a problem on standard error and end with its exit code."""
+    """Print a problem on standard error and end with its exit code; a mistake that the detail tells is not repeated."""
     err = Console(
         stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=True
     )
     err.print(
         f"[bold red]{escape(title)}[/]" if not detail else f"[bold red]{escape(title)}:[/] {escape(detail)}"
     )
-    for mistake in mistakes:
-        where = mistake.get("path") or mistake.get("loc") or ""
-        where = ".".join(str(part) for part in where) if isinstance(where, list) else str(where)
-        err.print(
-            f"  {escape(where)}: {escape(str(mistake.get('message', '')))}"
-            if where
-            else f"  {escape(str(mistake.get('message', '')))}"
-        )
+    for line in map(_mistake_line, mistakes):
+        if line not in detail:
+            err.print(f"  {escape(line)}")
     raise typer.Exit(code)
+
+
+def warn(text: str) -> None:
+    """Print a hint on standard error, where it is in nobody's way."""
+    typer.echo(text, err=True)
+
+
+def beyond_the_last(found: Mapping[str, Any]) -> str | None:
+    """What to say of a page that is empty because there are fewer; None where it is not."""
+    if found["items"] or not found["total"]:
+        return None
+    return f"Page {found['page']} is beyond the last of {found['pages']}."
+
+
+def sentences(*parts: str) -> str:
+    """Sentences one after another: each ends with one full stop, and what an earlier one contains is not said again."""
+    text = ""
+    for part in (part.strip() for part in parts):
+        known = part.rstrip(". ").casefold()
+        if not known or known in text.casefold():
+            continue
+        text = f"{text.rstrip('. ')}. {part}" if text and text[-1] not in "!?:" else f"{text} {part}".strip()
+    return re.sub(r"(?<!\.)\.(?:\s*\.)(?!\.)", ".", text)
+
+
+def _mistake_line(mistake: Mapping[str, Any] | str) -> str:
+    """One mistake, and where it is if that is known."""
+    if isinstance(mistake, str):
+        return mistake
+    where = mistake.get("path") or mistake.get("loc") or ""
+    where = ".".join(str(part) for part in where) if isinstance(where, list) else str(where)
+    message = str(mistake.get("message", ""))
+    return f"{where}: {message}" if where else message
 
 
 def _print(grid: Table) -> None:

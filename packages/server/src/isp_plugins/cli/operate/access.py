@@ -53,6 +53,8 @@ def create_key(
 
     def human(made: dict[str, Any]) -> None:
         record(made, (("id", "id"), ("name", "name"), ("role", "role"), ("token", "token")))
+        if made.get("file"):
+            say(f"{made['file']} holds this token now; what was in it before is replaced.")
         say("Keep the token now: it is not shown again.")
 
     session.show(answer, human)
