@@ -4,6 +4,8 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := $(UV) run --no-sync
 JOBS ?= auto
+PORT := 8080
+SMTP_PORT := 8025
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test unit check bench soak docs format clean
@@ -25,7 +27,7 @@ $(UV):
 setup: .venv/.ready  ## Set everything up (the other commands do it themselves)
 
 run: .venv/.ready  ## Serve on http://127.0.0.1:8080 with SQLite in ./var and a first plugin ready to try
-	@exec $(RUN) python tools/run_demo.py
+	@exec $(RUN) python tools/run_demo.py --port $(PORT) --smtp-port $(SMTP_PORT)
 
 test: .venv/.ready  ## Run the whole suite, in parallel
 	@sh tools/install_test_peers.sh

@@ -8,6 +8,7 @@ import argparse
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,6 +49,11 @@ def main() -> int:
     """Run the server and the mailbox until the server ends; its exit code."""
     options = parse_options()
     data = options.folder / "var"
+    if is_taken(options.port):
+        sys.stderr.write(
+            f"Port {options.port} is taken, perhaps by a server that runs already. End that, or use another port: make run PORT={options.port + 1}\n"
+        )
+        return 1
     url = f"http://127.0.0.1:{options.port}"
     copy_example(data)
     mailbox = start_mailbox(data, options.smtp_port)
@@ -63,7 +69,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.terminate())
     try:
-        if wait_until_ready(server, url):
+        if wait_until_ready(server, url) and server.poll() is None:
             register_example(data, url)
             sys.stdout.write(TRY_THIS.format(url=url, data="var", smtp=options.smtp_port))
             sys.stdout.flush()
@@ -83,6 +89,17 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def is_taken(port: int) -> bool:
+    """Whether somebody listens there already: their answers would pass for our server's."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
 def copy_example(data: Path) -> None:
     """Put the example plugin on the plugin path, once: the copy is yours to change."""
     target = data / "plugins" / EXAMPLE.name
@@ -97,7 +114,8 @@ def start_mailbox(data: Path, port: int) -> Controller | None:
         mailbox.start()
     except OSError as error:
         sys.stderr.write(
-            f"No mailbox: port {port} cannot be used ({error}). Everything else works; name your own SMTP server.\n"
+            f"No mailbox: port {port} cannot be used ({error}). Everything else works; name your own SMTP server, "
+            f"or use another port: make run SMTP_PORT={port + 1}\n"
         )
         return None
     return mailbox
