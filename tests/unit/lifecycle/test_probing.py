@@ -150,6 +150,8 @@ async def test_plugin_that_never_answers_is_quarantined_after_five_restarts(
     record = house.directory.get(plugin_id)
     assert (record.state, house.runtime.alive) == (State.QUARANTINED, [])
     assert "does not answer" in str(record.cause)
+    (one,) = await told(house, "plugin_quarantined")
+    assert (one["failures"], one["window"]) == (6, 300.0)
 
 
 async def test_flapping_is_restarted_only_for_misses_in_a_row(house: House, plugin_id: int) -> None:

@@ -137,6 +137,9 @@ async def test_eight_abandoned_threads_quarantine(house: House) -> None:
     record = house.directory.get(plugin.id)
     assert (record.desired, house.engine.subscriptions) == (Desired.ENABLED, {})
     assert "8 of its calls" in str(record.cause)
+    await house.manager._stage.announcer.flush(5)
+    (told,) = [payload for hook, payload in house.engine.dispatched if hook == "plugin_quarantined"]
+    assert "window" not in told
 
 
 async def test_quarantine_survives_a_restart_until_the_operator_enables(house: House) -> None:

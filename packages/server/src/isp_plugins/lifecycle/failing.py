@@ -67,10 +67,11 @@ async def store_failure(stage: Stage, after: PluginRecord, *entries: Entry) -> N
 
 def announce_quarantine(stage: Stage, after: PluginRecord) -> None:
     """Tell subscribers that a plugin is left alone now, why, and until when."""
+    restarts = stage.recovery.recent_restarts(after.id)
     extra = {
         "hook": None,
-        "failures": after.failures,
-        "window": stage.settings.restart_window,
+        "failures": max(after.failures, restarts + 1),
+        **({"window": stage.settings.restart_window} if restarts else {}),
         "until": after.retry_at.isoformat() if after.retry_at else None,
         "cause": after.cause,
         "reason": after.cause,

@@ -54,9 +54,8 @@ class Recovery:
 
     def pause(self, plugin_id: int, failures: int = 0) -> float:
         """Seconds to wait after so many failures in a row."""
-        restarts = self.restarts(plugin_id).count(self._clock.monotonic(), self._intensity)
         return pause(
-            max(failures, restarts + 1),
+            max(failures, self.recent_restarts(plugin_id) + 1),
             shortest=self._shortest,
             longest=self._longest,
             roll=self._dice.random(),
@@ -73,6 +72,10 @@ class Recovery:
     def restarts(self, plugin_id: int) -> Restarts:
         """How often this host restarted the plugin."""
         return self._restarts.get(plugin_id, Restarts())
+
+    def recent_restarts(self, plugin_id: int) -> int:
+        """How many of those were in the window that ends now."""
+        return self.restarts(plugin_id).count(self._clock.monotonic(), self._intensity)
 
     def restarted(self, plugin_id: int) -> None:
         """Count a restart that is just being tried."""

@@ -132,13 +132,7 @@ def set_stage(
         launcher=launcher,
         bindings=Bindings(database=database, hook_store=hook_store),
         announcer=announcer,
-        recovery=Recovery(
-            clock=clock,
-            shortest=settings.recovery_backoff_min,
-            longest=settings.recovery_backoff_max,
-            intensity=Intensity(settings.restart_limit, settings.restart_window),
-            quarantine_pause=settings.quarantine_pause,
-        ),
+        recovery=_recovery(clock, settings),
         locks=PluginLocks(),
         vitals=vitals,
         history=HealthHistory(database, node=settings.node, clock=clock, size=settings.health_history_size),
@@ -153,4 +147,14 @@ def set_stage(
         ),
         instances={},
         hung=hung,
+    )
+
+
+def _recovery(clock: Clock, settings: Settings) -> Recovery:
+    return Recovery(
+        clock=clock,
+        shortest=settings.recovery_backoff_min,
+        longest=settings.recovery_backoff_max,
+        intensity=Intensity(settings.restart_limit, settings.restart_window),
+        quarantine_pause=settings.quarantine_pause,
     )
