@@ -119,8 +119,9 @@ def read_json(text: str | None, *, what: str) -> Any:
     except OSError as error:
         fail(f"The {what} cannot be read", detail=f"{text[1:]}: {error.strerror}.", code=Exit.USAGE)
     except ValueError as error:
+        verb = "are" if what.endswith("s") else "is"
         fail(
-            f"The {what} is not JSON",
+            f"The {what} {verb} not JSON",
             detail=f"{error}. Give JSON, @file or - for standard input.",
             code=Exit.USAGE,
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import Column, fail, record, say, table
+from isp_plugins.cli.output import Column, beyond_the_last, fail, record, say, table
 from isp_plugins.cli.session import Session, command, read_json
 
 app = typer.Typer(
@@ -51,12 +51,17 @@ def list_templates(
     size: Annotated[int, typer.Option(min=1, max=200, help="How many on a page.")] = 50,
 ) -> None:
     """List templates."""
+    plugin_type = plugin_type.upper() if plugin_type else None
     answer = session.client.get(
         "/plugins/templates", q=q, plugin_type=plugin_type, origin=origin, page=page, size=size
     )
 
     def human(found: dict[str, Any]) -> None:
-        table(found["items"], COLUMNS, empty="No template matches; 'isp-plugins templates list' shows all.")
+        table(
+            found["items"],
+            COLUMNS,
+            empty=beyond_the_last(found) or "No template matches; 'isp-plugins templates list' shows all.",
+        )
         if found["pages"] > 1:
             say(
                 f"Page {found['page']} of {found['pages']}, {found['total']} templates. More: --page {found['page'] + 1}"

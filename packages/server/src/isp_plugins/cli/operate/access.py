@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import record, say, table
+from isp_plugins.cli.output import beyond_the_last, record, say, table
 from isp_plugins.cli.session import Session, command
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of callers and operators.")
@@ -78,8 +78,18 @@ def list_keys(session: Session) -> None:
 
 
 @command(keys, "revoke")
-def revoke_key(session: Session, key_id: Annotated[int, typer.Argument(help="Id of the key.")]) -> None:
-    """Revoke an API key; its next request is refused."""
+def revoke_key(
+    session: Session,
+    key_id: Annotated[int, typer.Argument(help="Id of the key.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Revoke an API key; its next request is refused. Asks first if it is the very key that you use."""
+    if not yes and session.client.get("/me")["key_id"] == str(key_id):
+        typer.confirm(
+            f"Key {key_id} is the one that you use: afterwards everything is refused. Revoke it",
+            abort=True,
+            err=True,
+        )
     answer = session.client.delete(f"/keys/{key_id}")
     session.show(answer or {"revoked": key_id}, lambda _: say(f"Revoked key {key_id}."))
 
@@ -102,7 +112,9 @@ def list_audit(
         ("SUBJECT", lambda it: f"{it['subject_type']} {it['subject_id']}"),
         ("DETAILS", "details"),
     )
-    session.show(answer, lambda it: table(it["items"], columns, empty="No audit entry matches."))
+    session.show(
+        answer, lambda it: table(it["items"], columns, empty=beyond_the_last(it) or "No audit entry matches.")
+    )
 
 
 @command(audit, "verify")

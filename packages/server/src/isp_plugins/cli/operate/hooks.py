@@ -1,13 +1,15 @@
 """`hooks` and `dispatch`: what the ISP's software calls, who answers, and a call by hand."""
 
+import difflib
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.health import breaker_in_words
 from isp_plugins.cli.operate.plugins import PluginArgument
-from isp_plugins.cli.output import Column, record, say, table
+from isp_plugins.cli.output import Column, record, say, table, warn
 from isp_plugins.cli.session import Session, command, read_json
 
 app = typer.Typer(no_args_is_help=True, help="Look at hooks, and bind plugin methods to them.")
@@ -30,7 +32,7 @@ OUTCOMES: tuple[Column, ...] = (
     ("PLUGIN", "plugin"),
     ("METHOD", "method"),
     ("STATUS", "status"),
-    ("WHY", lambda it: it.get("skip_reason") or (it.get("error") or {}).get("message")),
+    ("WHY", lambda it: it.get("skip_reason") or _error_in_words(it.get("error"))),
     ("VALUE", "value"),
     ("MS", lambda it: f"{it['duration_ms']:.2f}" if it.get("duration_ms") is not None else None),
 )
@@ -66,7 +68,8 @@ def list_hooks(
 @command(app, "show")
 def show(session: Session, hook: Annotated[str, typer.Argument(help="Name of the hook.")]) -> None:
     """Show one hook: its contract, a sample payload, and the chain as it would run."""
-    answer = session.client.get(f"/hooks/{hook}")
+    answer = session.client.get(_path(hook))
+    _hint_unless_known(session, hook, known=answer["known"])
 
     def human(found: dict[str, Any]) -> None:
         fields = (
@@ -134,6 +137,7 @@ def add(
         if value is not None
     }
     answer = session.client.post(session.client.plugin_path(plugin, "hooks"), body)
+    _hint_unless_known(session, hook)
     session.show(
         answer,
         lambda it: say(
@@ -165,6 +169,31 @@ def remove(session: Session, plugin: PluginArgument, hook_id: HookIdArgument) ->
     session.show({"removed": hook_id}, lambda _: say(f"Removed hook {hook_id}."))
 
 
+def _path(hook: str, rest: str = "") -> str:
+    """The API path of a hook; what is no name is the server's to refuse."""
+    return f"/hooks/{quote(hook, safe='')}{rest}"
+
+
+def _hint_unless_known(session: Session, hook: str, *, known: bool | None = None) -> None:
+    """Say that a hook is not in the catalogue, and which one may be meant; the catalogue ships, so that no right to read it is needed."""
+    from isp_plugins.hooks.catalogue import (
+        CATALOGUE,
+    )  # only where a name is asked for: the others start faster
+
+    if known or hook in CATALOGUE:
+        return
+    close = difflib.get_close_matches(hook, CATALOGUE, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ". 'isp-plugins hooks list' shows it."
+    warn(f"{hook} is not in the catalogue (an ISP's own hook is fine){meant}")
+
+
+def _error_in_words(error: dict[str, Any] | None) -> str | None:
+    """An error of a plugin as Python would print it: its type, and its message if it has one."""
+    if error is None:
+        return None
+    return ": ".join(str(part) for part in (error.get("type"), error.get("message")) if part) or None
+
+
 def _unless_closed(breaker: dict[str, Any]) -> str | None:
     """A circuit breaker that is not closed, in words."""
     return None if breaker["state"] == "closed" else breaker_in_words(breaker)
@@ -189,11 +218,12 @@ def dispatch(
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
     answer = session.client.send(
         "POST",
-        f"/hooks/{hook}/dispatch",
+        _path(hook, "/dispatch"),
         json=body,
         params={"trace": "true"} if trace else None,
         headers=headers,
     )
+    _hint_unless_known(session, hook, known=answer["known"])
 
     def human(result: dict[str, Any]) -> None:
         record(

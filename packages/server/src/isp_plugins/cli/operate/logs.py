@@ -6,7 +6,7 @@ import typer
 
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.log_follow import Follow
-from isp_plugins.cli.output import fail, say, table
+from isp_plugins.cli.output import beyond_the_last, fail, say, table
 from isp_plugins.cli.session import Session, command
 
 TAIL = 10
@@ -58,8 +58,8 @@ def logs(
 ) -> None:
     """Show plugin logs, newest first, or follow them."""
     filters = {
-        "level": level,
-        "only_level": only_level,
+        "level": level.upper() if level else None,
+        "only_level": only_level.upper() if only_level else None,
         "hook": hook,
         "method": method,
         "request_id": request_id,
@@ -134,7 +134,7 @@ def _show(found: dict[str, Any], *, tracebacks: bool) -> None:
         ("HOOK", "hook"),
         ("MESSAGE", "message"),
     )
-    table(found["items"], columns, empty="No log line matches.")
+    table(found["items"], columns, empty=beyond_the_last(found) or "No log line matches.")
     for line in found["items"] if tracebacks else ():
         if line.get("traceback"):
             say(f"\n{line['at']} {line['plugin_name']}\n{line['traceback']}")

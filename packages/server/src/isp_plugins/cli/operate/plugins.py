@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import Column, fail, record, say, table
+from isp_plugins.cli.output import Column, beyond_the_last, fail, record, say, table
 from isp_plugins.cli.session import Session, command, read_json
 
 PluginArgument = Annotated[str, typer.Argument(metavar="PLUGIN", help="Name or id of the plugin.")]
@@ -69,22 +69,22 @@ def list_plugins(
     size: Annotated[int, typer.Option(min=1, max=200, help="How many on a page.")] = 50,
 ) -> None:
     """List plugins."""
+    plugin_type = plugin_type.upper() if plugin_type else None
     answer = session.client.get(
         "/plugins/", state=state, plugin_type=plugin_type, q=q, sort=sort, page=page, size=size
     )
 
     def human(found: dict[str, Any]) -> None:
         filtered = any((state, plugin_type, q))
-        empty = (
+        empty = beyond_the_last(found) or (
             "No plugin matches; 'isp-plugins list' shows all."
             if filtered
             else "No plugin is registered yet. Register one: isp-plugins register @plugin.json"
         )
         table(found["items"], COLUMNS, empty=empty)
-        if found["pages"] > 1:
-            say(
-                f"Page {found['page']} of {found['pages']}, {found['total']} plugins. More: --page {found['page'] + 1}"
-            )
+        if found["items"] and found["pages"] > 1:
+            more = f" More: --page {found['page'] + 1}" if found["page"] < found["pages"] else ""
+            say(f"Page {found['page']} of {found['pages']}, {found['total']} plugins.{more}")
 
     session.show(answer, human)
 
@@ -108,15 +108,20 @@ def register(
     plugin = session.client.post("/plugins/", read_json(description, what="registration"))
     if enable_it:
         plugin = session.client.post(f"/plugins/{plugin['id']}/enable")
-    nxt = (
-        ""
-        if enable_it
-        else f" Next: isp-plugins config set {plugin['name']} KEY=VALUE, then isp-plugins enable {plugin['name']}"
-    )
+    nxt = "" if enable_it else f" Next: {_next_steps(plugin)}"
     session.show(
         plugin,
         lambda it: say(f"Registered {it['name']} {it['version']} as plugin {it['id']} ({it['state']}).{nxt}"),
     )
+
+
+def _next_steps(plugin: dict[str, Any]) -> str:
+    """What comes after registration: values, where the schema has keys for them, and the start."""
+    schema = plugin.get("config_schema") or {}
+    enable_it = f"isp-plugins enable {plugin['name']}"
+    if not any(isinstance(part, dict) and part for part in schema.values()):
+        return enable_it
+    return f"isp-plugins config set {plugin['name']} KEY=VALUE, then {enable_it}"
 
 
 def update(
@@ -153,7 +158,12 @@ def enable(session: Session, plugin: PluginArgument) -> None:
 
 def disable(session: Session, plugin: PluginArgument, cascade: CascadeOption = False) -> None:
     """Unsubscribe a plugin, let its calls end and clean it up."""
-    _lifecycle(session, plugin, "disable", "is {state}", cascade=cascade or None)
+    before = _running(session) if cascade else {}
+    answer = _lifecycle(session, plugin, "disable", "is {state}", cascade=cascade or None)
+    if cascade and not session.json:
+        now = _running(session)
+        others = [name for one, name in before.items() if one not in now and one != answer["id"]]
+        say(f"Disabled with it: {', '.join(others)}." if others else "No running plugin needed it.")
 
 
 def reload(session: Session, plugin: PluginArgument) -> None:
@@ -213,12 +223,26 @@ def bulk(
         raise typer.Exit(Exit.FOUND)
 
 
-def _lifecycle(session: Session, reference: str, operation: str, sentence: str, **params: Any) -> None:
-    """One lifecycle operation, and a sentence on where the plugin stands after it."""
+def _lifecycle(
+    session: Session, reference: str, operation: str, sentence: str, **params: Any
+) -> dict[str, Any]:
+    """One lifecycle operation, and a sentence on where the plugin stands after it; the server's answer."""
     answer = session.client.post(session.client.plugin_path(reference, operation), **params)
     if not isinstance(answer, dict):
         fail("The server answered something unexpected", detail=repr(answer))
     session.show(answer, lambda plugin: say(f"{plugin['name']} {sentence.format(state=plugin['state'])}."))
+    return answer
+
+
+def _running(session: Session) -> dict[int, str]:
+    """The plugins that shall run, by id."""
+    found: dict[int, str] = {}
+    page = pages = 1
+    while page <= pages:
+        answer = session.client.get("/plugins/", page=page, size=200)
+        found |= {one["id"]: one["name"] for one in answer["items"] if one["desired"] == "enabled"}
+        page, pages = page + 1, answer["pages"]
+    return found
 
 
 def _dependency(need: dict[str, Any]) -> str:
