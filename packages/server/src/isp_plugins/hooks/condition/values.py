@@ -216,9 +216,15 @@ def remainder(left: Any, right: Any) -> Any:
     return -rest if left < 0 else rest
 
 
+_KEY_KINDS = frozenset({str, int, bool})
+"""What a CEL map can have as a key; a JSON object has only text."""
+
+
 def among(item: Any, group: Any, meter: Meter | None = None) -> bool:
     """`item in group`: an element of a list, a key of a map."""
     if kind_of(group) is dict:
+        if kind_of(item) not in _KEY_KINDS:
+            no_overload("in", item, group)
         return kind_of(item) is str and item in group
     if kind_of(group) is not list:
         no_overload("in", item, group)
