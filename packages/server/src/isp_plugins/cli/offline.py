@@ -7,14 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
 from isp_plugins.access import RoleName, recover
 from isp_plugins.access.bootstrap import FILE_NAME
 from isp_plugins.actors import LOCAL
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.output import fail
 from isp_plugins.clock import SystemClock
+from isp_plugins.db.urls import sqlite_file
 from isp_plugins.lifecycle.doctor.doctor import examine_offline
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
@@ -89,10 +88,8 @@ def _with_system(data_dir: Path, work: Callable[[PluginSystem], Awaitable[dict[s
 
 def _refuse_missing(settings: Settings) -> None:
     """End the command where there is no installation to work on."""
-    folder, database = settings.data_dir, make_url(settings.url)
-    wanted = folder
-    if database.get_backend_name() == "sqlite" and folder.is_dir():
-        wanted = Path(database.database or "")
+    folder = settings.data_dir
+    wanted = (sqlite_file(settings.url) or folder) if folder.is_dir() else folder
     if wanted.exists():
         return
     what = "a folder" if wanted == folder else "the database"
