@@ -88,7 +88,9 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator["Servin
 class Serving:
     """One data directory and the server process on it."""
 
-    def __init__(self, folder: Path, options: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, options: tuple[str, ...] = (), environment: dict[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -102,7 +104,11 @@ class Serving:
         command = [str(COMMAND), "serve", "--data-dir", "var", "--port", str(self.port), *self._options]
         with self.log.open("ab") as stream:
             self._process = subprocess.Popen(
-                command, cwd=self.folder, env=clean_environment(**self._environment), stdout=stream, stderr=subprocess.STDOUT
+                command,
+                cwd=self.folder,
+                env=clean_environment(**self._environment),
+                stdout=stream,
+                stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
@@ -130,7 +136,9 @@ class Serving:
 
     def client(self, key: str | None = None) -> httpx.Client:
         """An HTTP client of the API with this key, or the admin's."""
-        return httpx.Client(base_url=f"{self.url}/api/v1", headers={"X-API-Key": key or self.admin_key}, timeout=60)
+        return httpx.Client(
+            base_url=f"{self.url}/api/v1", headers={"X-API-Key": key or self.admin_key}, timeout=60
+        )
 
     def _answers(self) -> bool:
         try:
