@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.commands import run
+from support.commands import run, serving
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,11 @@ def test_key_that_cannot_travel_is_a_wrong_command_line(tmp_path):
 def test_url_without_scheme_is_a_wrong_command_line(tmp_path):
     done = run("list", "--url", "foo", cwd=tmp_path)
     assert (done.returncode, "http://127.0.0.1:8080" in done.stderr) == (2, True)
+
+
+def test_recovered_admin_key_says_that_the_file_holds_it(tmp_path):
+    with serving(tmp_path):
+        pass
+    done = run("keys", "create", "rescue", "--role", "admin", "--offline", cwd=tmp_path)
+    assert "var/admin.key holds this token now" in done.stdout
+    assert (tmp_path / "var" / "admin.key").read_text().strip() in done.stdout

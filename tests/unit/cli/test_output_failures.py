@@ -23,6 +23,17 @@ def test_mistake_that_the_detail_tells_is_not_repeated(capsys):
     assert err == "Refused: a: is missing; b: is 1\n"
 
 
+def test_mistake_that_the_detail_tells_in_other_words_is_not_repeated(capsys):
+    mistake = {"path": "dependencies.a", "message": "a is disabled; enable it first"}
+    err = printed(capsys, detail="b needs a: a is disabled; enable it first.", mistakes=[mistake])
+    assert err.count("enable it first") == 1
+
+
+def test_mistake_of_a_path_that_the_detail_leaves_out_is_printed(capsys):
+    err = printed(capsys, detail="a: is missing, and more", mistakes=[{"path": "b", "message": "is missing"}])
+    assert err.endswith("  b: is missing\n")
+
+
 def test_next_step_that_the_detail_tells_is_not_repeated():
     assert sentences("It is off; enable it.", "Enable it") == "It is off; enable it."
 

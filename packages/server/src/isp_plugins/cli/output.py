@@ -99,7 +99,7 @@ def fail(
         f"[bold red]{escape(title)}[/]" if not detail else f"[bold red]{escape(title)}:[/] {escape(detail)}"
     )
     for line in map(_mistake_line, mistakes):
-        if line not in detail:
+        if not _tells(detail, line):
             err.print(f"  {escape(line)}")
     raise typer.Exit(code)
 
@@ -125,6 +125,15 @@ def sentences(*parts: str) -> str:
             continue
         text = f"{text.rstrip('. ')}. {part}" if text and text[-1] not in "!?:" else f"{text} {part}".strip()
     return re.sub(r"(?<!\.)\.(?:\s*\.)(?!\.)", ".", text)
+
+
+def _tells(detail: str, line: str) -> bool:
+    """Whether a detail says what a mistake's line says: as it is, or the message and the last part of its place."""
+    where, _, message = line.partition(": ")
+    place = where.rpartition(".")[2]
+    return line in detail or bool(
+        message and message in detail and re.search(rf"\b{re.escape(place)}\b", detail)
+    )
 
 
 def _mistake_line(mistake: Mapping[str, Any] | str) -> str:
