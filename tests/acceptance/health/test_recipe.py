@@ -82,7 +82,9 @@ def story(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recipe")
     with (
         mailbox(folder, username="isp", password=PASSWORD) as mail,
-        serving(folder, **QUICK, ISP_PLUGINS_RESTART_LIMIT="2") as process,
+        serving(
+            folder, **QUICK | {"ISP_PLUGINS_RESTART_LIMIT": "2", "ISP_PLUGINS_HEALTH_TIMEOUT": "5"}
+        ) as process,
     ):
         story = Story(process, mail)
         shutil.rmtree(process.folder / "var" / "plugins", ignore_errors=True)
