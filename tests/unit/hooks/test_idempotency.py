@@ -126,6 +126,16 @@ async def test_claims_clean_up_now_and_then(store, clock):
     assert await store.cleanup() == 0
 
 
+async def test_claims_clean_up_a_little_at_a_time(store, clock, monkeypatch):
+    monkeypatch.setattr("isp_plugins.hooks.idempotency.CLEANUP_BATCH", 2)
+    for number in range(5):
+        await finished(store, f"old {number}")
+    clock.advance(24 * 3600 + CLEANUP_S)
+    await store.claim("1", "new", HOOK, DIGEST)
+    await store.claim("1", "newer", HOOK, DIGEST)
+    assert await store.cleanup() == 1
+
+
 @pytest.mark.parametrize("key", ["", "x" * (MAX_KEY + 1), "a\nb", "é", "\x00"])
 async def test_key_that_is_none_is_refused(store, key):
     with pytest.raises(IdempotencyKeyInvalidError):

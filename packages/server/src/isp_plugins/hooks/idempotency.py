@@ -5,7 +5,7 @@
 3. A result is kept for 24 hours (`idempotency_hours`), whatever the dispatch's status; a dispatch that raised frees its key.
 4. A claim whose host died (or whose dispatch was cancelled) frees its key when the host starts again (SQLite: one data directory
    has one host), and otherwise after five minutes. Such a dispatch may have run in part: the repeat runs all of it.
-5. What has expired is removed now and then by the claims themselves.
+5. What has expired is removed now and then by the claims themselves, a little at a time, so that none of them waits for long.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Table, and_, delete, null, select, update
+from sqlalchemy import ColumnElement, CursorResult, Table, and_, delete, null, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,6 +35,8 @@ RELEASE_S = 300
 """Seconds after which a claim without a result is taken for its host's death; no dispatch over HTTP may last that long."""
 CLEANUP_S = 3600
 """Seconds between two removals of what has expired."""
+CLEANUP_BATCH = 500
+"""Most that are removed in one transaction."""
 _TABLE = cast("Table", IdempotentDispatch.__table__)
 _AT = (_TABLE.c.caller, _TABLE.c.key)
 
@@ -112,8 +114,13 @@ class IdempotencyStore:
 
     async def cleanup(self) -> int:
         """Remove what has expired; returns how many."""
-        async with self._database.transaction() as session:
-            return await self._remove_expired(session)
+        removed = CLEANUP_BATCH
+        total = 0
+        while removed == CLEANUP_BATCH:
+            async with self._database.transaction() as session:
+                removed = await self._remove_expired(session)
+            total += removed
+        return total
 
     async def _claim_again(self, session: AsyncSession, values: Mapping[str, Any]) -> Claim:
         """A key that is there already: its result, its running dispatch, or a claim to take over."""
@@ -140,13 +147,14 @@ class IdempotencyStore:
     async def _clean_now_and_then(self, session: AsyncSession) -> None:
         """Rule 5."""
         if self._clock.monotonic() - self._cleaned >= CLEANUP_S:
-            await self._remove_expired(session)
-            self._cleaned = self._clock.monotonic()
+            removed = await self._remove_expired(session)
+            if removed < CLEANUP_BATCH:  # else the next claim goes on with it
+                self._cleaned = self._clock.monotonic()
 
     async def _remove_expired(self, session: AsyncSession) -> int:
-        return await _run(
-            session, delete(_TABLE).where(_TABLE.c.created_at <= self._clock.now() - self._kept)
-        )
+        oldest = select(*_AT).where(_TABLE.c.created_at <= self._clock.now() - self._kept)
+        oldest = oldest.order_by(_TABLE.c.created_at).limit(CLEANUP_BATCH)
+        return await _run(session, delete(_TABLE).where(tuple_(*_AT).in_(oldest)))
 
 
 def check_key(key: str) -> None:
