@@ -258,6 +258,7 @@ def main(arguments=()):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("BENCHMARK_SECONDS", SECONDS)))
     parser.add_argument("--quick", action="store_true", help="12 s, and 200,000 records instead of a million")
+    parser.add_argument("--pages", action="store_true", help="only the pages")
     parser.add_argument("--flood", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.flood:
@@ -266,7 +267,8 @@ def main(arguments=()):
     sys.path.insert(0, str(ROOT / "tests"))
     table = Table("Logs (a page of 50 among a million records, against ten thousand)")
     table.start()
-    memory_rows(table, 12.0 if options.quick else options.seconds)
+    if not options.pages:
+        memory_rows(table, 12.0 if options.quick else options.seconds)
     asyncio.run(compare_pages(table, 200_000 if options.quick else LARGE))
     return int(table.failed)
 

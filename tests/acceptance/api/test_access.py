@@ -31,6 +31,7 @@ ROUTES = [
     ("PUT", "/plugins/{id}/hooks/1", "admin"),
     ("DELETE", "/plugins/{id}/hooks/1", "admin"),
     ("GET", "/plugins/logs", "viewer"),
+    ("GET", "/plugins/logs/usage", "viewer"),
     ("GET", "/hooks", "viewer"),
     ("GET", "/hooks/customer_created", "viewer"),
     ("POST", "/hooks/customer_created/dispatch", "caller"),

@@ -68,7 +68,7 @@ async def test_a_plugin_keeps_its_newest_records_and_others_are_left_alone(datab
 async def test_too_much_in_all_takes_from_whoever_holds_most(database, clock, logs, write):
     await write(20, plugin_id=1)
     await write(600, plugin_id=2, message="x" * 1000)
-    bound = 400_000
+    bound = 700_000
     await (await retention(database, clock, bytes=bound)).run()
     usages = await read_usage(database)
     assert sum(usage.bytes for usage in usages) <= bound

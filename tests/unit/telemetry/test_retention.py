@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from isp_plugins.telemetry.retention import LogLimits, SteadyClock, excess
+from isp_plugins.telemetry.retention import BATCH, LARGE_BATCH, LogLimits, SteadyClock, batch_of, excess
 from isp_plugins.telemetry.usage import PluginUsage
 
 HOUR = 3600
@@ -31,6 +31,21 @@ def test_too_many_records_go_first_then_those_of_whoever_holds_most(records, siz
     usages = [usage(1, 10, 900), usage(2, 60, 100)]
     found = excess(usages, LogLimits(days=0, records=records, bytes=size))
     assert (found.plugin_id if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("records", "limit", "expected"),
+    [(1001, 1000, 1), (1101, 1000, 101), (3000, 1000, LARGE_BATCH), (100_500, 100_000, BATCH)],
+)
+def test_few_go_at_once_unless_a_flood_outruns_it(records, limit, expected):
+    limits = LogLimits(days=0, records=limit, bytes=0)
+    assert batch_of(usage(1, records, 0), [usage(1, records, 0)], limits) == expected
+
+
+@pytest.mark.parametrize(("size", "expected"), [(1001, BATCH), (1101, LARGE_BATCH)])
+def test_the_same_holds_for_the_size_over_all(size, expected):
+    limits = LogLimits(days=0, records=0, bytes=1000)
+    assert batch_of(usage(1, 10, size), [usage(1, 10, size)], limits) == expected
 
 
 def steady(clock, newest=None):

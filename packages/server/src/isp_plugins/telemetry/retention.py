@@ -4,7 +4,8 @@
    with the monotonic one for `STEADY_S` seconds. (At the start it is believed unless the newest record says otherwise.)
 2. Number: a plugin keeps its newest `records`. Size: while all together hold more than `bytes`, the plugin that holds most loses its
    oldest ones. What is oldest is told by the record's time, then its id.
-3. Records go in transactions of `BATCH`, each with what it counts, so that whoever else writes waits for one of them at most.
+3. Records go in transactions of `BATCH`, each with what it counts, so that whoever else writes waits for one of them at most. While a
+   flood outruns that (a tenth more than the limit is there), `LARGE_BATCH` go at once, which is as many as are stored at once.
 4. The record with the highest id stays, so that no id is given out twice, and followers can trust them.
 5. 0 for a limit means none.
 """
@@ -24,7 +25,8 @@ from isp_plugins.telemetry.usage import PluginUsage, read_usage
 
 PAUSE_S = 10.0
 """Between two looks at what there is, in seconds: limits may be exceeded by what is written meanwhile."""
-BATCH = 500
+BATCH = 200
+LARGE_BATCH = 1000
 STEADY_S = 3600.0
 JUMP_S = 60.0
 """How far the clocks may drift apart between two looks; what NTP does is less."""
@@ -53,6 +55,14 @@ class LogLimits:
             records=settings.log_retention_records,
             bytes=settings.log_retention_mb * MIB,
         )
+
+
+def batch_of(usage: PluginUsage, usages: list[PluginUsage], limits: LogLimits) -> int:
+    """How many of its records go in the next transaction."""
+    over = usage.records - limits.records if limits.records else 0
+    if over > 0:
+        return min(over, LARGE_BATCH if over > limits.records // 10 else BATCH)
+    return LARGE_BATCH if sum(each.bytes for each in usages) > limits.bytes * 1.1 else BATCH
 
 
 class SteadyClock:
@@ -149,16 +159,14 @@ class LogRetention:
     async def _by_size(self) -> int:
         total = 0
         while not self._stopping:
-            usage = excess(await read_usage(self._database), self.limits)
+            usages = await read_usage(self._database)
+            usage = excess(usages, self.limits)
             if usage is None:
                 break
-            deleted = await delete_oldest(self._database, usage.plugin_id, self._batch_of(usage))
+            deleted = await delete_oldest(
+                self._database, usage.plugin_id, batch_of(usage, usages, self.limits)
+            )
             total += deleted
             if not deleted:
                 break
         return total
-
-    def _batch_of(self, usage: PluginUsage) -> int:
-        """How many of the plugin's records go in the next transaction."""
-        over = usage.records - self.limits.records if self.limits.records else 0
-        return min(BATCH, over) if over > 0 else BATCH
