@@ -140,9 +140,7 @@ async def test_a_total_is_counted_to_its_limit_and_pages_end_there(logs, databas
         await logs.page(LogFilters(), COUNTED // 50 + 1, 50)
 
 
-@pytest.mark.parametrize(
-    "statement", [_count, partial(_ids, offset=0, size=50)], ids=["count", "page"]
-)
+@pytest.mark.parametrize("statement", [_count, partial(_ids, offset=0, size=50)], ids=["count", "page"])
 @pytest.mark.parametrize(
     "filters",
     [
