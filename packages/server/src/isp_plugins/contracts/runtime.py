@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from isp_plugin_sdk.context import HostCalls
 from isp_plugins.contracts.calls import Invoker
 from isp_plugins.contracts.vocabulary import SubscriptionType
+from isp_plugins.contracts.worker import WorkerProgram
 
 
 @runtime_checkable
@@ -43,6 +44,8 @@ class StartRequest:
     initialize_deadline_s: float
     """Limit for `initialize`, and for `activate` and `configure` each."""
     cleanup_deadline_s: float
+    program: WorkerProgram | None = None
+    """How its worker is started; None: it runs in process."""
 
 
 @dataclass(frozen=True, slots=True)
