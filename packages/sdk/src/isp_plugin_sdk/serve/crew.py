@@ -52,6 +52,7 @@ class Crew:
         self._queue: deque[Any] = deque()
         self._idle = 1
         """Threads that wait in the epoll, or will before they do anything else; the first is there already."""
+        self._threads = 1
         self._busy = 0
         self._rung = False
         """Whether a thread was woken that has not come yet."""
@@ -126,8 +127,9 @@ class Crew:
             if self._busy >= self._most:
                 return False
             self._busy += 1
-            makes = self._idle == 0
+            makes = self._idle == 0 and self._threads <= self._most
             self._idle += makes
+            self._threads += makes
         if makes:
             self._make_thread()
         return True
@@ -139,6 +141,7 @@ class Crew:
         except RuntimeError:
             with self._counting:
                 self._idle -= 1
+                self._threads -= 1
 
     def _work_off(self) -> None:
         """Run calls until none waits."""
