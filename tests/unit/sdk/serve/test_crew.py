@@ -21,6 +21,7 @@ class Slow:
         self.running = 0
         self.most = 0
         self.lock = threading.Lock()
+        self.begun = threading.Semaphore(0)
 
     def take(self, line):
         if line == b"ping":
@@ -32,6 +33,7 @@ class Slow:
         with self.lock:
             self.running += 1
             self.most = max(self.most, self.running)
+        self.begun.release()
         if call.startswith(b"slow"):
             assert self.go.wait(60)
         with self.lock:
@@ -85,6 +87,9 @@ def test_eight_run_at_once_and_one_more_always_reads(crew):
     assert lines(file, 1) == [b"pong"]
     file.write(b"ping\n")
     assert lines(file, 1) == [b"pong"]
+    assert all(desk.begun.acquire(timeout=60) for _ in range(8))
+    file.write(b"ping\n")
+    assert lines(file, 1) == [b"pong"]
     desk.go.set()
     assert len(lines(file, 12)) == 12
     assert desk.most == 8
@@ -94,6 +99,7 @@ def test_eight_run_at_once_and_one_more_always_reads(crew):
 def test_call_that_waits_can_be_withdrawn_and_one_that_runs_cannot(crew):
     file, desk, made = crew
     file.write(b"".join(b"slow %d\n" % number for number in range(8)))
+    assert all(desk.begun.acquire(timeout=60) for _ in range(8))
     file.write(b"waits\nping\n")
     assert lines(file, 1) == [b"pong"]
     assert made.withdraw(lambda call: call == b"waits")
