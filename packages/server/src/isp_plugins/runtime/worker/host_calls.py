@@ -55,6 +55,10 @@ class HostDesk:
 
     def take(self, message: Message) -> None:
         """Begin to answer a request."""
+        if message["method"] not in self._requests:
+            known = f"there is no request {message['method']!r}; there are {', '.join(self._requests)}"
+            self._channel.answer(messages.failure(message["id"], Code.METHOD_NOT_FOUND, known))
+            return
         pending = self._channel.waiting(message.get("params", {}).get("call"))
         context = Context() if pending is None or pending.given_up else pending.context.copy()
         task = asyncio.get_running_loop().create_task(self._serve(message), context=context)
@@ -90,10 +94,7 @@ class HostDesk:
         self._channel.answer(answer)
 
     async def _in_time(self, message: Message) -> Any:
-        work = self._requests.get(message["method"])
-        if work is None:
-            known = ", ".join(self._requests)
-            raise _InvalidParamsError(f"there is no request {message['method']!r}; there are {known}")
+        work = self._requests[message["method"]]
         info = current_call.get()
         left = DEFAULT_TIMEOUT_S if info is None else info.deadline - time.monotonic()
         if left <= 0:
