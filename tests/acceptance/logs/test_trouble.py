@@ -60,7 +60,7 @@ def usage_of(server, plugin):
 
 
 def test_a_flood_leaves_memory_bounded_the_host_answering_and_the_others_heard(tmp_path):
-    with api_server(tmp_path) as server:
+    with api_server(tmp_path, ISP_PLUGINS_LOG_QUEUE_SIZE="1000") as server:
         flooder = server.plugin(CHATTY, enabled=True)
         quiet = server.plugin(CHATTY, enabled=True)
         before, slowest = rss_of(server), 0.0
