@@ -64,11 +64,6 @@ def execute(server, plugin, method, *parameters):
     return answer.raise_for_status().json()["result"]
 
 
-def stored(server):
-    """Wait until what was logged so far is stored, which a page of the log does."""
-    server.admin.get("/plugins/logs", params={"size": 1}).raise_for_status()
-
-
 @contextmanager
 def following(client, *, last_event_id=None, **params):
     """The events of the log stream, one after the other."""

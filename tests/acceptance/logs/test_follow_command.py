@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from support.commands import COMMAND, clean_environment, run
-from support.log_stream import CHATTY, execute, stored
+from support.log_stream import CHATTY, execute
 from support.server import api_server
 
 WITHIN_S = 30.0
@@ -61,7 +61,6 @@ def test_lines_are_printed_as_they_come_until_ctrl_c_which_is_no_error(server, p
 
 def test_json_is_one_record_a_line(server, plugin):
     execute(server, plugin, "say", "two\nlines \u2028 of text")
-    stored(server)
     with follow(server, "--plugin", plugin["name"], "--tail", "1", "--json") as process:
         record = json.loads(process.stdout.readline())
     assert record["message"] == "two\nlines \u2028 of text 0"

@@ -137,7 +137,7 @@ def logs_through_a_full_disk(folder, full):
         deadline = time.monotonic() + 60
         while not usage_of(server, plugin)["dropped"]:
             assert time.monotonic() < deadline, server.process.log.read_text()
-            time.sleep(0.2)
+            time.sleep(0.05)
         dispatch(server, 50)
         stored = server.admin.get("/plugins/logs", params=invoked).json()["total"]
         assert stored + usage_of(server, plugin)["dropped"] == 400
