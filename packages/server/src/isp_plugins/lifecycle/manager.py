@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -21,12 +21,14 @@ from isp_plugins.configuration.values import ConfigChange, ConfigEntry
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Runtime
 from isp_plugins.contracts.vocabulary import Desired, State
+from isp_plugins.contracts.worker import Death, Supervised
 from isp_plugins.db.engine import Database
 from isp_plugins.db.paging import Page
 from isp_plugins.hooks.store import HookChanges, HookDraft, HookStore, HookView
 from isp_plugins.lifecycle import (
     calling,
     configuring,
+    dying,
     registering,
     reloading,
     removing,
@@ -55,8 +57,10 @@ from isp_plugins.lifecycle.recovering import recover
 from isp_plugins.lifecycle.stage import Engine, set_stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, not_active
+from isp_plugins.lifecycle.straining import look_at_strain
 from isp_plugins.lifecycle.tripping import breaker_changed
 from isp_plugins.lifecycle.views import BreakerView
+from isp_plugins.lifecycle.workers import Workers
 from isp_plugins.runtime.errors import PluginFailedError
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -82,6 +86,7 @@ class PluginManager:
         settings: Settings,
         host_calls: Callable[[int, str], HostCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
+        workers: Callable[[], Iterable[Supervised]] = lambda: (),
     ) -> None:
         self._stage = set_stage(
             database=database,
@@ -96,8 +101,12 @@ class PluginManager:
             settings=settings,
             host_calls=host_calls,
             hung=hung,
+            workers=workers,
         )
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)
+        self._stage.supervisor.on_look = partial(look_at_strain, self._stage)
+        self.workers = Workers(self._stage)
+        """What is shown of plugins' workers, and of their deaths."""
         self._prober = Prober(self._stage, self._probe)
         self._forgiven: dict[int, int] = {}
         """Threads that hung already when the operator enabled the plugin."""
@@ -216,6 +225,12 @@ class PluginManager:
         """A plugin's circuit breaker."""
         return self._stage.breakers.view(plugin_id)
 
+    def on_death(self, death: Death) -> None:
+        """Told by the runtime, on the loop's thread, of a worker that ended although nobody asked it to."""
+        noticed = dying.notice(self._stage, death)
+        if not self._closing:
+            self._begin(dying.conduct(self._stage, noticed))
+
     def on_failed(self, subscription: Subscription, error: BaseException) -> None:
         """Told by the engine's observer, from any thread, of a call by a hook that failed."""
         self._stage.breakers.failed(subscription, error)
@@ -279,6 +294,7 @@ class PluginManager:
                 self._stage.recovery.expect_at(record.id, at, patient=True)
         self._stage.recovery.start(self._retry)
         self._prober.start()
+        self._stage.supervisor.start()
         self._stage.history.start()
 
     async def recover(self) -> None:
@@ -299,6 +315,7 @@ class PluginManager:
         self._closing = True
         await self._stage.recovery.close()
         await self._prober.close()
+        await self._stage.supervisor.close()
         await stop_all(self._stage, self._working)
         await self._stage.history.close()
 

@@ -1,0 +1,1 @@
+"""Runs plugins in worker processes, and watches what they use."""
