@@ -1,6 +1,7 @@
 """A worker's death: skipped at once, failed with the cause, recorded, started again; too many lead to quarantine."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -107,7 +108,7 @@ async def test_pauses_grow_and_the_sixth_death_is_quarantine_with_the_cause(
     assert "exit code 3" in str(record.cause)
     assert "crashed 6 times" in str(record.cause)
     assert 0.8 <= pauses[0] <= 1.2
-    assert all(later > earlier for earlier, later in zip(pauses, pauses[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(pauses))
     (quarantine,) = await told(house, "plugin_quarantined")
     assert "exit code 3" in quarantine["cause"]
     assert len(await deaths(house, plugin_id)) == 6
