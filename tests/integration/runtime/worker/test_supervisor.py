@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -13,6 +11,7 @@ from isp_plugins.runtime.worker.limits import MIB
 from isp_plugins.runtime.worker.sampling import read_workers
 from isp_plugins.runtime.worker.supervisor import NOTHING, Supervisor
 from isp_plugins.runtime.worker.trends import Thresholds
+from support.pids import stranger_with
 from support.workers import BURN, FILES, IDLE, LEAK, THREADS, WITH_CHILD, ChildWorker, child, looked
 
 CAPS = WorkerLimits(512, 0, 1024, 256)
@@ -97,18 +96,17 @@ async def test_reading_that_comes_after_a_workers_end_judges_nobody() -> None:
         assert not worker.killed
 
 
-async def test_stranger_that_got_a_workers_number_is_not_taken_for_it() -> None:
+async def test_stranger_that_got_a_workers_number_is_not_taken_for_it_nor_signalled() -> None:
     async with child(IDLE) as worker:
-        watching = supervisor(worker)
+        living: list[ChildWorker] = [worker]
+        watching = Supervisor(lambda: living, clock=SystemClock(), caps=WorkerLimits(), interval=60.0)
         await watching.look()
-        began = watching.of(1).began
-        stranger = subprocess.Popen(
-            [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
-        )
+        samples = len(watching.of(1).samples)
+        worker.reap()
+        stranger = stranger_with(worker.pid)
         try:
-            assert read_workers({stranger.pid: None})[stranger.pid].began >= began
-            assert read_workers({stranger.pid: began - 1}) == {}
-            worker.reap()
+            await watching.look()  # the worst: it is still believed to live
+            assert len(watching.of(1).samples) == samples
             worker.kill(DeathReason.LIMIT, "too late")
             assert stranger.poll() is None
         finally:
