@@ -1,14 +1,19 @@
 """Real child processes under a real system: one that dies is skipped, named, restarted and in the end left alone; others are not touched."""
 
+import asyncio
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 
 from isp_plugins.access.bootstrap import ensure_admin_key
 from isp_plugins.actors import HOST
@@ -18,12 +23,14 @@ from isp_plugins.contracts.worker import DeathReason, WorkerLimits
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.child_runtime import ChildRuntime
+from support.commands import run
 from support.fakes_lifecycle import draft
 from support.waiting import until
 from support.workers import BURN, IDLE, LEAK
 
 HOOK = "customer_created"
 CRASH = "print('ready', flush=True)\nimport sys\nsys.exit(7)"
+Cli = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
 CODES = {"good": IDLE, "crashing": CRASH, "leaking": LEAK, "burning": BURN, "victim": IDLE}
 
 
@@ -57,6 +64,24 @@ async def api(system: PluginSystem) -> AsyncIterator[httpx.AsyncClient]:
         transport=transport, base_url="http://host/api/v1", headers=headers
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def cli(system: PluginSystem, tmp_path: Path) -> AsyncIterator[Cli]:
+    """The command line against the system, over real HTTP."""
+    token = await ensure_admin_key(system.keys, system.data_directory.path)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(system), log_level="critical", lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    async def call(*words: str) -> subprocess.CompletedProcess[str]:
+        settings = {"ISP_PLUGINS_URL": url, "ISP_PLUGINS_API_KEY": str(token)}
+        return await asyncio.to_thread(lambda: run(*words, cwd=tmp_path, **settings))
+
+    yield call
+    server.should_exit = True
+    await serving
 
 
 async def enabled(system: PluginSystem, name: str) -> int:
@@ -175,3 +200,24 @@ async def test_plugin_in_process_has_no_worker(system: PluginSystem, api: httpx.
     answer = await api.get(f"/plugins/{plugin.id}/worker")
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/workerless")
     assert (await api.get("/plugins/workers")).json()["items"] == []
+
+
+async def test_command_line_shows_workers_and_deaths(system: PluginSystem, cli: Cli) -> None:
+    nobody = await cli("workers")
+    assert "No plugin has a worker" in nobody.stdout
+    await enabled(system, "good")
+    crashing = await enabled(system, "crashing")
+    assert "No worker of good died" in (await cli("deaths", "good")).stdout
+    await until(lambda: state_of(system, crashing) is State.QUARANTINED, within=60)
+    await system.manager._stage.supervisor.look()
+    shown = await cli("workers")
+    (line,) = [line for line in shown.stdout.splitlines() if line.startswith("good")]
+    assert "/512 MiB" in line
+    answer = json.loads((await cli("workers", "--json")).stdout)
+    assert [one["name"] for one in answer["items"]] == ["crashing", "good"]
+    deaths = await cli("deaths", "crashing", "--log")
+    assert deaths.stdout.count("exited") == 3
+    assert "The last lines of process" in deaths.stdout
+    health = await cli("health", "good")
+    assert "worker" in health.stdout
+    assert health.returncode == 0

@@ -7,7 +7,9 @@ from isp_plugins.contracts.worker import ResourceUse
 from isp_plugins.runtime.worker.limits import MIB, Limit, LimitSource, Resource
 from isp_plugins.runtime.worker.trends import (
     CRASHES_TOLD_S,
+    FLOODS_TOLD_S,
     INTERVALS,
+    Floods,
     Sample,
     Thresholds,
     crashes,
@@ -79,6 +81,16 @@ def test_processor_time_is_never_negative_and_needs_two_samples() -> None:
     assert first.cpu_percent is None
     assert sampled(2.0, ResourceUse(cpu_s=4.0), first).cpu_percent == 0.0
     assert sampled(1.0, ResourceUse(cpu_s=6.0), first).cpu_percent is None
+
+
+def test_flood_is_named_while_the_worker_is_slowed_down_and_a_moment_longer() -> None:
+    floods = Floods().after({"log": 0}, 0.0)
+    assert floods.warnings(0.0) == ()
+    floods = floods.after({"log": 7}, 2.0)
+    assert floods.warnings(2.0) == ("its worker floods its log, and was slowed down 7 times",)
+    floods = floods.after({"log": 7}, 4.0)
+    assert floods.warnings(11.9) != ()
+    assert floods.warnings(2.0 + FLOODS_TOLD_S) == ()
 
 
 def test_crashes_are_counted_with_the_time_that_they_took() -> None:

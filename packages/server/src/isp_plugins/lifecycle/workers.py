@@ -13,7 +13,7 @@ from isp_plugins.runtime.worker.supervisor import Watched
 def worker_of(stage: Stage, plugin_id: int) -> WorkerView | None:
     """A plugin's worker, down or not; None where it runs in process."""
     record, watched = stage.directory.get(plugin_id), stage.supervisor.of(plugin_id)
-    if watched is None and record.runtime is not RuntimeKind.PROCESS:
+    if watched is None and record.runtime is not RuntimeKind.PROCESS and not stage.deaths.of(plugin_id):
         return None
     return _view(stage, record, watched)
 

@@ -18,7 +18,7 @@ from isp_plugins.contracts.worker import DeathReason, ResourceUse, Supervised, W
 from isp_plugins.periodic import Periodic
 from isp_plugins.runtime.worker.limits import Limit, Strikes, limits_of
 from isp_plugins.runtime.worker.sampling import Reading, read_workers
-from isp_plugins.runtime.worker.trends import INTERVALS, Sample, Thresholds, sampled, warnings_of
+from isp_plugins.runtime.worker.trends import INTERVALS, Floods, Sample, Thresholds, sampled, warnings_of
 
 KEPT_S = 60.0
 """How long what a worker used is kept after it has gone, in seconds."""
@@ -38,6 +38,7 @@ class Watched:
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=INTERVALS + 1))
     sampled_at: datetime | None = None
     """When the last sample was taken."""
+    floods: Floods = field(default_factory=Floods)
     strikes: Strikes = field(default_factory=Strikes)
     warnings: tuple[str, ...] = ()
     """What its operator should know of, in words."""
@@ -137,7 +138,9 @@ class Supervisor:
         before = one.samples[-1] if one.samples else None
         one.samples.append(sampled(reading.at, reading.use, before))
         one.sampled_at = self._clock.now()
-        one.warnings = warnings_of(tuple(one.samples), one.limits, self._thresholds)
+        one.floods = one.floods.after(one.worker.throttled, reading.at)
+        trends = warnings_of(tuple(one.samples), one.limits, self._thresholds)
+        one.warnings = (*trends, *one.floods.warnings(reading.at))
         one.strikes, breach = one.strikes.after(one.samples[-1].amounts, one.limits)
         if breach is not None:
             one.worker.kill(DeathReason.LIMIT, breach.sentence)

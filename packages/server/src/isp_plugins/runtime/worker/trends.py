@@ -3,11 +3,11 @@
 1. What counts is seen in `INTERVALS` intervals between samples in a row: with a sample every 2 s a culprit is named within 10 s, and what
    a plugin does for a moment (loading its data, say) is not held against it.
 2. A warning names the resource and the amount, so that of many plugins the one that does harm is found.
-3. Crashes are told for a minute after the last one.
+3. Crashes are told for a minute after the last one, floods for ten seconds after the worker was slowed down last.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from isp_plugins.contracts.worker import ResourceUse
@@ -15,6 +15,8 @@ from isp_plugins.runtime.worker.limits import MIB, Amounts, Limit, Resource, sai
 
 INTERVALS = 3
 """Intervals between samples that have to show the same."""
+FLOODS_TOLD_S = 10.0
+"""How long a flood is told after the worker was slowed down for it, in seconds."""
 CRASHES_TOLD_S = 60.0
 """How long a crash is told after it happened, in seconds."""
 
@@ -96,6 +98,26 @@ def _near(samples: Sequence[Sample], limits: Iterable[Limit], thresholds: Thresh
                 f"its worker uses {said(limit.resource, amounts[-1])} of the {limit.allowed:,} allowed"
             )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Floods:
+    """What a worker flooded: how often it was slowed down for it so far, and when that was seen to grow last."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    grew_at: Mapping[str, float] = field(default_factory=dict)
+
+    def after(self, counts: Mapping[str, int], now: float) -> "Floods":
+        """With the counts as they are now."""
+        grown = {what: now for what, count in counts.items() if count > self.counts.get(what, 0)}
+        return Floods(dict(counts), {**self.grew_at, **grown})
+
+    def warnings(self, now: float) -> tuple[str, ...]:
+        """What is told of it."""
+        told = [what for what, at in self.grew_at.items() if now - at < FLOODS_TOLD_S]
+        return tuple(
+            f"its worker floods its {what}, and was slowed down {self.counts[what]} times" for what in told
+        )
 
 
 def crashes(moments: Sequence[float], now: float) -> str | None:
