@@ -7,7 +7,7 @@ import pytest
 
 from isp_plugins.clock import SystemClock
 from isp_plugins.contracts.worker import DeathReason, WorkerLimits
-from isp_plugins.runtime.worker.limits import MIB
+from isp_plugins.runtime.worker.resources import MIB
 from isp_plugins.runtime.worker.sampling import read_workers
 from isp_plugins.runtime.worker.supervisor import NOTHING, Supervisor
 from isp_plugins.runtime.worker.trends import Thresholds

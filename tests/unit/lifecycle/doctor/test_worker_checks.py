@@ -11,7 +11,7 @@ from isp_plugins.lifecycle.doctor.findings import Unread
 from isp_plugins.lifecycle.doctor.worker_checks import check_worker
 from isp_plugins.lifecycle.views import BreakerView
 from isp_plugins.lifecycle.worker_views import WorkerView
-from isp_plugins.runtime.worker.limits import Limit, LimitSource, Resource
+from isp_plugins.runtime.worker.resources import Limit, LimitSource, Resource
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 VIEW = WorkerView(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isp_plugins.contracts.worker import ResourceUse
-from isp_plugins.runtime.worker.limits import MIB, Limit, LimitSource, Resource
+from isp_plugins.runtime.worker.resources import MIB, Limit, LimitSource, Resource
 from isp_plugins.runtime.worker.trends import (
     CRASHES_TOLD_S,
     FLOODS_TOLD_S,

@@ -9,11 +9,11 @@
 """
 
 import logging
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
 
 from isp_plugins.contracts.vocabulary import LogLevel, State
-from isp_plugins.contracts.worker import Death, DeathReason, Mortal
+from isp_plugins.contracts.worker import Death, DeathReason, Mortal, ResourceUse
 from isp_plugins.lifecycle.failing import entry_about, failed, store_failure
 from isp_plugins.lifecycle.instances import Instance
 from isp_plugins.lifecycle.stage import Stage
@@ -30,9 +30,7 @@ def notice(stage: Stage, death: Death) -> Death:
         death,
         detail=stage.logs.masked(death.plugin_id, death.detail),
         log_tail=death.log_tail or stage.logs.tail(death.plugin_id),
-        usage=death.usage
-        if death.usage.cpu_s is not None
-        else stage.supervisor.last_use(death.pid, death.started_at),
+        usage=_filled(death.usage, stage.supervisor.last_use(death.pid, death.started_at)),
     )
 
 
@@ -85,6 +83,12 @@ def _served(stage: Stage, death: Death) -> Instance | None:
     if instance is None or not isinstance(instance.running, Mortal):
         return None
     return instance if instance.running.pid == death.pid else None
+
+
+def _filled(known: ResourceUse, seen: ResourceUse) -> ResourceUse:
+    """What the system said at the end, and for the rest what was seen last."""
+    pairs = zip(astuple(known), astuple(seen), strict=True)
+    return ResourceUse(*(last if own is None else own for own, last in pairs))
 
 
 def cause_of_death(death: Death) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.contracts.worker import ResourceUse
 from isp_plugins.lifecycle.views import BreakerView
-from isp_plugins.runtime.worker.limits import Limit
+from isp_plugins.runtime.worker.resources import Limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from isp_plugins.api.schemas.base import Output, datetime
 from isp_plugins.api.schemas.breaker import BreakerOut
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.contracts.worker import DeathReason
-from isp_plugins.runtime.worker.limits import LimitSource, Resource
+from isp_plugins.runtime.worker.resources import LimitSource, Resource
 
 WORKER_EXAMPLE: JsonDict = {
     "plugin_id": 7, "name": "my_custom_plugin", "state": "active", "pid": 4711, "started_at": "2030-01-31T12:00:00Z", "uptime_s": 3600.0, "restarts": 0,

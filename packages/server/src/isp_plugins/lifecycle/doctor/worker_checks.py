@@ -6,7 +6,7 @@ from isp_plugins.contracts.vocabulary import State
 from isp_plugins.contracts.worker import Death, DeathReason
 from isp_plugins.lifecycle.doctor.findings import Finding, Unread, ok, problem, unknown, warning
 from isp_plugins.lifecycle.worker_views import WorkerView
-from isp_plugins.runtime.worker.limits import said
+from isp_plugins.runtime.worker.resources import said
 
 _NEXT = {
     DeathReason.EXITED: "look at its last log lines: isp-plugins deaths {name} --log",

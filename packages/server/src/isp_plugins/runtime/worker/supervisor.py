@@ -16,7 +16,7 @@ from datetime import datetime
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.worker import DeathReason, ResourceUse, Supervised, WorkerLimits
 from isp_plugins.periodic import Periodic
-from isp_plugins.runtime.worker.limits import Limit, Strikes, limits_of
+from isp_plugins.runtime.worker.resources import Limit, Strikes, limits_of
 from isp_plugins.runtime.worker.sampling import Reading, read_workers
 from isp_plugins.runtime.worker.trends import INTERVALS, Floods, Sample, Thresholds, sampled, warnings_of
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from isp_plugins.contracts.worker import ResourceUse
-from isp_plugins.runtime.worker.limits import MIB, Amounts, Limit, Resource, said
+from isp_plugins.runtime.worker.resources import MIB, Amounts, Limit, Resource, said
 
 INTERVALS = 3
 """Intervals between samples that have to show the same."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isp_plugins.contracts.worker import ResourceUse, WorkerLimits
-from isp_plugins.runtime.worker.limits import (
+from isp_plugins.runtime.worker.resources import (
     MIB,
     Amounts,
     Limit,
