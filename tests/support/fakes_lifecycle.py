@@ -300,6 +300,7 @@ class House:
         stage = self.manager._stage
         await stage.recovery.close()
         await self.manager._prober.close()
+        await stage.supervisor.close()
         await stage.history._writing.stop()
         await stage.announcer.close(5)
 
