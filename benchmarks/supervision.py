@@ -33,7 +33,7 @@ CULPRITS = {
     ),
     "crashing": "import os, threading\n\ndef activate(self):\n    self.threading.Timer(1.0, self.os._exit, (3,)).start()\n",
 }
-NAMED = {"burning": r"% of a core", "leaking": r"memory grows by", "crashing": r"crashed|exit code 3"}
+NAMED = {"burning": r"% of a core", "leaking": r"memory grows by", "crashing": r"crashed|with code 3"}
 """What the health's reasons of each culprit have to say."""
 NAME_WITHIN_S = 10.0
 GIVE_UP_S = 60.0

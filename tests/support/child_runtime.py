@@ -83,7 +83,7 @@ class ChildPlugin:
             reason=killed[0] if killed else how,
             exit_code=status.si_status if exited else None,
             signal=None if exited else signal.Signals(status.si_status).name,
-            detail=killed[1] if killed else "",
+            detail=f"The worker died: {killed[1]}." if killed else "",
             log_tail=(),
             usage=ResourceUse(),
         )

@@ -62,14 +62,14 @@ def test_one_sample_above_a_limit_is_no_breach_and_the_second_is() -> None:
     assert breach is None
     _, breach = strikes.after(amounts(threads=12), (MEMORY, THREADS))
     assert breach is not None
-    assert breach.sentence == "It used 12 threads, and 10 threads are allowed (its manifest's limit)."
+    assert breach.words == "it used 12 threads, and 10 threads are allowed (its manifest's limit)"
 
 
 def test_memory_of_twice_the_limit_is_a_breach_at_once() -> None:
     _, breach = Strikes().after(amounts(memory=200.0), (MEMORY, THREADS))
     assert breach is not None
-    assert "200 MiB of memory" in breach.sentence
-    assert "ISP_PLUGINS_WORKER_MEMORY_MB" in breach.sentence
+    assert "200 MiB of memory" in breach.words
+    assert "ISP_PLUGINS_WORKER_MEMORY_MB" in breach.words
 
 
 def test_what_the_system_does_not_tell_is_no_breach() -> None:

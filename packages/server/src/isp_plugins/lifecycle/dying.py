@@ -1,7 +1,7 @@
 """What becomes of a plugin whose worker died although nobody asked it to.
 
-1. At once, before anything is awaited: whoever dispatches skips the plugin, with that reason; what the worker used and logged last is
-   kept for the record.
+1. At once, before anything is awaited: whoever dispatches skips the plugin, with that reason; what the worker used last is kept for
+   the record.
 2. Then, with the plugin's lock: failed or quarantined with the cause (`failing`), the death stored in the same transaction; recovery
    starts it again, from the disk, after its pause.
 3. A worker that served nobody yet (it was just starting) or no more (a reload replaced it) leaves only its record: whoever started or
@@ -29,7 +29,6 @@ def notice(stage: Stage, death: Death) -> Death:
     return replace(
         death,
         detail=stage.logs.masked(death.plugin_id, death.detail),
-        log_tail=death.log_tail or stage.logs.tail(death.plugin_id),
         usage=_filled(death.usage, stage.supervisor.last_use(death.pid, death.started_at)),
     )
 
@@ -92,18 +91,16 @@ def _filled(known: ResourceUse, seen: ResourceUse) -> ResourceUse:
 
 
 def cause_of_death(death: Death) -> str:
-    """One or two sentences: how it ended, of which version it was, and what its host or the system says of it."""
-    who = f"Its worker (version {death.version}, process {death.pid})"
-    detail = f" {death.detail}" if death.detail else ""
-    if death.reason is DeathReason.EXITED:
-        return f"{who} ended by itself with exit code {death.exit_code}.{detail}"
-    if death.reason is DeathReason.SIGNALLED:
-        return f"{who} was ended by the signal {death.signal}.{detail}"
-    return f"{who} was ended by the host: {_WHY[death.reason]}.{detail}"
+    """One sentence: how it ended, and which version and process it was."""
+    how = f"exit code {death.exit_code}" if death.signal is None else f"signal {death.signal}"
+    words = death.detail or f"The worker died: {how}, {_WHY[death.reason]}"
+    return f"{words.rstrip('.')} (version {death.version}, process {death.pid})."
 
 
 _WHY = {
-    DeathReason.UNRESPONSIVE: "it did not answer",
-    DeathReason.LIMIT: "it used more than it may",
-    DeathReason.PROTOCOL: "it sent what is not the protocol",
+    DeathReason.EXITED: "by itself",
+    DeathReason.SIGNALLED: "not sent by the host",
+    DeathReason.UNRESPONSIVE: "since it did not answer",
+    DeathReason.LIMIT: "since it used more than it may",
+    DeathReason.PROTOCOL: "since it sent what is not the protocol",
 }

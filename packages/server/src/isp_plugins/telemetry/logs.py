@@ -20,7 +20,6 @@ from isp_plugins.telemetry.mirror import Mirror
 from isp_plugins.telemetry.plugin_logger import PluginHandler, PluginLogger, set_level
 from isp_plugins.telemetry.query import read_page
 from isp_plugins.telemetry.records import LogFilters, LogRecord, LogView, level_of
-from isp_plugins.telemetry.tail import LogTails
 from isp_plugins.telemetry.text import message_of, name_of, traceback_of
 from isp_plugins.telemetry.tracebacks import plugin_traceback, words_of
 from isp_plugins.telemetry.usage import PluginUsage, read_usage
@@ -46,7 +45,6 @@ class PluginLogs:
         )
         self._loggers: dict[int, PluginLogger] = {}
         self._masks: dict[int, Masker] = {}
-        self._tails = LogTails()
 
     async def open(self) -> None:
         """Start storing, on the running loop."""
@@ -98,11 +96,6 @@ class PluginLogs:
         """Drop what is known of a deleted plugin; its stored records stay."""
         self._loggers.pop(plugin_id, None)
         self._masks.pop(plugin_id, None)
-        self._tails.forget(plugin_id)
-
-    def tail(self, plugin_id: int) -> tuple[str, ...]:
-        """The plugin's last lines, at most 200, oldest first, masked; those that were not stored yet, too."""
-        return self._tails.of(plugin_id)
 
     def name_of(self, plugin_id: int) -> str:
         """The plugin's name as its logger has it."""
@@ -185,7 +178,6 @@ class PluginLogs:
             row["traceback"] = traceback_of(row["traceback"], mask)
         for name in ("hook", "method", "request_id"):
             row[name] = name_of(row[name], mask)
-        self._tails.add(row)
         if self._buffer.put(row):
             self._writer.wake(len(self._buffer))
 

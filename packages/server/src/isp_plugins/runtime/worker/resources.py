@@ -84,10 +84,10 @@ class Breach:
     found: float
 
     @property
-    def sentence(self) -> str:
-        """What was found and what is allowed."""
+    def words(self) -> str:
+        """What was found and what is allowed, as the end of a sentence."""
         found, allowed = said(self.limit.resource, self.found), said(self.limit.resource, self.limit.allowed)
-        return f"It used {found}, and {allowed} are allowed ({self.limit.whose})."
+        return f"it used {found}, and {allowed} are allowed ({self.limit.whose})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,4 +143,4 @@ class Supervisor:
         one.warnings = (*trends, *one.floods.warnings(reading.at))
         one.strikes, breach = one.strikes.after(one.samples[-1].amounts, one.limits)
         if breach is not None:
-            one.worker.kill(DeathReason.LIMIT, breach.sentence)
+            one.worker.kill(DeathReason.LIMIT, breach.words)
