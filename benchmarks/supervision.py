@@ -63,8 +63,8 @@ async def measure_idle(options):
     with tempfile.TemporaryDirectory() as folder:
         async with system_of_workers(Path(folder) / "var") as system:
             names = [f"idle_{number}" for number in range(options.workers)]
-            for start in range(0, len(names), 8):
-                await asyncio.gather(*(enable(system, name, WORK, HOOK) for name in names[start : start + 8]))
+            for start in range(0, len(names), 4):
+                await asyncio.gather(*(enable(system, name, WORK, HOOK) for name in names[start : start + 4]))
             await asyncio.sleep(3)
             began, cpu = time.perf_counter(), time.process_time()
             await asyncio.sleep(options.seconds)

@@ -108,7 +108,7 @@ class ChildRuntime:
         """Take the place of a manager's own runtime."""
         manager._stage.launcher._runtime = self
         manager._stage.supervisor._living = self.living
-        self.on_death = manager.on_death
+        self.on_death = manager.on_died
 
     async def start(self, request: StartRequest) -> ChildPlugin:
         self.starts += 1

@@ -33,7 +33,7 @@ async def settled(house: House) -> None:
 
 async def dies(house: House, **fields: object) -> Death:
     death = worker(house).die(**fields)
-    house.manager.on_death(death)
+    house.manager.on_died(death)
     await settled(house)
     return death
 
@@ -43,7 +43,7 @@ async def deaths(house: House, plugin_id: int) -> list[Death]:
 
 
 async def test_plugin_is_skipped_at_once_before_anything_is_awaited(house: House, plugin_id: int) -> None:
-    house.manager.on_death(worker(house).die())
+    house.manager.on_died(worker(house).die())
     assert house.engine.suspended == {plugin_id}
     await settled(house)
 
@@ -138,7 +138,7 @@ async def test_death_of_a_worker_that_a_reload_replaced_only_leaves_its_record(
 ) -> None:
     old = worker(house)
     await house.manager.reload(plugin_id, ADA)
-    house.manager.on_death(old.die())
+    house.manager.on_died(old.die())
     await settled(house)
     assert house.directory.get(plugin_id).state is State.ACTIVE
     assert house.engine.suspended == set()
@@ -148,7 +148,7 @@ async def test_death_of_a_worker_that_a_reload_replaced_only_leaves_its_record(
 async def test_death_before_the_first_call_only_leaves_its_record(house: House, plugin_id: int) -> None:
     old = worker(house)
     await house.manager.disable(plugin_id, ADA)
-    house.manager.on_death(old.die())
+    house.manager.on_died(old.die())
     await settled(house)
     assert house.directory.get(plugin_id).state is State.DISABLED
     assert len(await deaths(house, plugin_id)) == 1
@@ -157,7 +157,7 @@ async def test_death_before_the_first_call_only_leaves_its_record(house: House, 
 async def test_death_of_a_deleted_plugins_worker_leaves_nothing(house: House, plugin_id: int) -> None:
     old = worker(house)
     await house.manager.delete(plugin_id, ADA)
-    house.manager.on_death(old.die())
+    house.manager.on_died(old.die())
     await settled(house)
     assert plugin_id not in house.directory
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isp_plugins.runtime.worker.sampling import read_workers
+from isp_plugins.runtime.worker.sampling import read_machine, read_workers
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -84,5 +84,11 @@ def test_descriptors_that_are_not_told_are_none_and_not_zero(
     assert (use.open_files, use.threads) == (None, 2)
 
 
+def test_machines_ticks_and_idle_ones_are_read(proc: Proc) -> None:
+    (proc.folder / "stat").write_text("cpu  10 1 5 80 4 0 0 0 0 0\ncpu0 1 2 3\n")
+    assert read_machine(proc.folder) == (100, 84)
+
+
 def test_machine_without_proc_tells_nothing(tmp_path: Path) -> None:
     assert read_workers({50: None}, tmp_path / "nowhere") == {}
+    assert read_machine(tmp_path / "nowhere") is None

@@ -13,6 +13,7 @@ from isp_plugins.runtime.worker.trends import (
     Sample,
     Thresholds,
     crashes,
+    crowded,
     sampled,
     warnings_of,
 )
@@ -38,6 +39,22 @@ def test_one_that_burns_a_core_is_named_after_eight_seconds_at_most() -> None:
     found = samples(INTERVALS + 1, cpu=0.98)
     assert warnings_of(found, (), ALL) == ("its worker uses 98 % of a core",)
     assert found[-1].at + 2.0 <= 8.0
+
+
+def test_on_a_crowded_machine_a_good_part_of_a_core_is_named() -> None:
+    alone, among_many = samples(INTERVALS + 1, cpu=0.3), list[Sample]()
+    for one in alone:
+        among_many.append(sampled(one.at, one.use, among_many[-1] if among_many else None, is_crowded=True))
+    assert warnings_of(alone, (), ALL) == ()
+    (warning,) = warnings_of(among_many, (), ALL)
+    assert warning == "its worker uses 30 % of a core, and the machine has none to spare"
+
+
+def test_machine_is_crowded_where_next_to_nothing_was_idle() -> None:
+    assert crowded((1000, 500), (1400, 510))
+    assert not crowded((1000, 500), (1400, 550))
+    assert not crowded(None, (1400, 510))
+    assert not crowded((1400, 510), (1400, 510))
 
 
 def test_one_that_leaks_is_named_with_its_rate() -> None:

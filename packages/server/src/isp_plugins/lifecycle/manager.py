@@ -42,6 +42,7 @@ from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.errors import PluginEnableFailedError, PluginsClosingError
 from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
+from isp_plugins.lifecycle.launching import ProgramOf
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.quarantine import quarantine
@@ -87,6 +88,7 @@ class PluginManager:
         host_calls: Callable[[int, str], HostCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
         workers: Callable[[], Iterable[Supervised]] = lambda: (),
+        program_of: ProgramOf = lambda _record: None,
     ) -> None:
         self._stage = set_stage(
             database=database,
@@ -102,6 +104,7 @@ class PluginManager:
             host_calls=host_calls,
             hung=hung,
             workers=workers,
+            program_of=program_of,
         )
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)
         self._stage.supervisor.on_look = partial(look_at_strain, self._stage)
@@ -225,7 +228,7 @@ class PluginManager:
         """A plugin's circuit breaker."""
         return self._stage.breakers.view(plugin_id)
 
-    def on_death(self, death: Death) -> None:
+    def on_died(self, death: Death) -> None:
         """Told by the runtime, on the loop's thread, of a worker that ended although nobody asked it to."""
         noticed = dying.notice(self._stage, death)
         if not self._closing:

@@ -30,7 +30,7 @@ from isp_plugins.lifecycle.reloading import Refusal, replace_with
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.starting import require_dependencies
 
-RELOADS = frozenset({"version", "module_path", "entry_point", "config_schema", "trusted_inline"})
+RELOADS = frozenset({"version", "module_path", "entry_point", "config_schema", "runtime", "trusted_inline"})
 """Fields that decide what is loaded and how."""
 
 

@@ -27,12 +27,15 @@ from isp_plugins.keyring import KeyRing
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.doctor import Doctor
 from isp_plugins.lifecycle.manager import PluginManager
+from isp_plugins.runtime.choosing import RuntimeByKind
 from isp_plugins.runtime.in_process import InProcessRuntime
 from isp_plugins.runtime.threads import DaemonThreads
+from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
 from isp_plugins.system.observer import HostObserver
+from isp_plugins.system.programs import Programs
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.retention import LogLimits, LogRetention
 from isp_plugins.telemetry.stats import Statistics
@@ -194,11 +197,21 @@ async def _raise_house(
     )
     await statistics.open()
     stack.push_async_callback(statistics.close)
+    workers = WorkerRuntime(
+        WorkerSettings.of(settings),
+        clock,
+        on_death=lambda death: manager.on_died(death),  # noqa: PLW0108  the manager is made after its runtime
+        mask=base.logs.masked,
+    )
     manager = PluginManager(
         database=base.database,
         audit=base.audit,
         configuration=configuration,
-        runtime=InProcessRuntime(settings.plugin_folders, threads, loop),
+        runtime=RuntimeByKind(
+            in_process=InProcessRuntime(settings.plugin_folders, threads, loop),
+            worker=workers,
+        ),
+        program_of=Programs(settings.plugin_folders),
         engine=engine,
         hook_store=hook_store,
         logs=base.logs,
@@ -209,6 +222,7 @@ async def _raise_house(
             plugin_id, name, storage=storage, dispatcher=engine
         ),
         hung=threads.abandoned,
+        workers=workers.living,
     )
     observer.quarantine = manager.on_abandoned
     observer.trip = manager.on_failed

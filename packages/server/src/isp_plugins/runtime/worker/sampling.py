@@ -63,6 +63,16 @@ def read_workers(leaders: Mapping[int, int | None], proc: Path = PROC) -> dict[i
     }
 
 
+def read_machine(proc: Path = PROC) -> tuple[int, int] | None:
+    """Clock ticks that all processors of the machine had so far, and those of them in which they had nothing to do; None where that is not told."""
+    try:
+        fields = (proc / "stat").read_bytes().split(b"\n", 1)[0].split()[1:9]
+    except OSError:
+        return None
+    ticks = [int(field) for field in fields]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
 def _members(proc: Path) -> Iterator[_Member]:
     """Every process of the machine that can be looked at."""
     try:

@@ -17,8 +17,16 @@ from isp_plugins.clock import Clock
 from isp_plugins.contracts.worker import DeathReason, ResourceUse, Supervised, WorkerLimits
 from isp_plugins.periodic import Periodic
 from isp_plugins.runtime.worker.resources import Limit, Strikes, limits_of
-from isp_plugins.runtime.worker.sampling import Reading, read_workers
-from isp_plugins.runtime.worker.trends import INTERVALS, Floods, Sample, Thresholds, sampled, warnings_of
+from isp_plugins.runtime.worker.sampling import Reading, read_machine, read_workers
+from isp_plugins.runtime.worker.trends import (
+    INTERVALS,
+    Floods,
+    Sample,
+    Thresholds,
+    crowded,
+    sampled,
+    warnings_of,
+)
 
 KEPT_S = 60.0
 """How long what a worker used is kept after it has gone, in seconds."""
@@ -71,6 +79,8 @@ class Supervisor:
         self._caps = caps
         self._thresholds = thresholds or Thresholds()
         self._read = read
+        self._machine: tuple[int, int] | None = None
+        """What the machine's processors had done at the last look."""
         self._watched: dict[int, Watched] = {}
         """By process id."""
         self._looking = Periodic(self.look, interval, name="worker supervision")
@@ -88,11 +98,12 @@ class Supervisor:
         watched = self._watch()
         if watched:
             begun = {pid: one.began for pid, one in watched.items()}
-            readings = await asyncio.to_thread(self._read, begun)
+            readings, machine = await asyncio.to_thread(lambda: (self._read(begun), read_machine()))
+            is_crowded, self._machine = crowded(self._machine, machine), machine
             alive = {worker.pid: worker for worker in self._living()}
             for pid, reading in readings.items():
                 if alive.get(pid) is watched[pid].worker:
-                    self._judge(watched[pid], reading)
+                    self._judge(watched[pid], reading, is_crowded=is_crowded)
         self.on_look()
 
     def of(self, plugin_id: int) -> Watched | None:
@@ -133,10 +144,10 @@ class Supervisor:
             found = self._watched[worker.pid] = Watched(worker, self.limits(worker.limits))
         return found
 
-    def _judge(self, one: Watched, reading: Reading) -> None:
+    def _judge(self, one: Watched, reading: Reading, *, is_crowded: bool) -> None:
         one.began = reading.began
         before = one.samples[-1] if one.samples else None
-        one.samples.append(sampled(reading.at, reading.use, before))
+        one.samples.append(sampled(reading.at, reading.use, before, is_crowded=is_crowded))
         one.sampled_at = self._clock.now()
         one.floods = one.floods.after(one.worker.throttled, reading.at)
         trends = warnings_of(tuple(one.samples), one.limits, self._thresholds)

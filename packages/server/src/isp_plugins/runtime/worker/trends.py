@@ -2,8 +2,9 @@
 
 1. What counts is seen in `INTERVALS` intervals between samples in a row: with a sample every 2 s a culprit is named within 10 s, and what
    a plugin does for a moment (loading its data, say) is not held against it.
-2. A warning names the resource and the amount, so that of many plugins the one that does harm is found.
-3. Crashes are told for a minute after the last one, floods for ten seconds after the worker was slowed down last.
+2. On a machine without a processor to spare nobody gets a whole one: there whoever takes a good part of one is named.
+3. A warning names the resource and the amount, so that of many plugins the one that does harm is found.
+4. Crashes are told for a minute after the last one, floods for ten seconds after the worker was slowed down last.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from isp_plugins.runtime.worker.resources import MIB, Amounts, Limit, Resource, 
 
 INTERVALS = 3
 """Intervals between samples that have to show the same."""
+SPARE = 0.05
+"""Part of the machine's processor time; with less of it idle, there is none to spare."""
 FLOODS_TOLD_S = 10.0
 """How long a flood is told after the worker was slowed down for it, in seconds."""
 CRASHES_TOLD_S = 60.0
@@ -27,6 +30,8 @@ class Thresholds:
 
     busy_percent: float = 75.0
     """Processor time, in percent of one core."""
+    crowded_percent: float = 20.0
+    """The same where the machine has no core to spare, so that nobody gets a whole one."""
     growth_bytes_s: float = 1.0 * MIB
     """Growth of memory, in bytes a second."""
     near: float = 0.9
@@ -41,6 +46,8 @@ class Sample:
     use: ResourceUse
     cpu_percent: float | None = None
     """Processor time since the sample before, in percent of one core."""
+    is_crowded: bool = False
+    """Whether the machine had no processor to spare meanwhile."""
 
     @property
     def amounts(self) -> Amounts:
@@ -48,11 +55,19 @@ class Sample:
         return Amounts.of(self.use, self.cpu_percent)
 
 
-def sampled(at: float, use: ResourceUse, before: Sample | None) -> Sample:
+def sampled(at: float, use: ResourceUse, before: Sample | None, *, is_crowded: bool = False) -> Sample:
     """A new sample, after the one before."""
     if before is None or before.use.cpu_s is None or use.cpu_s is None or at <= before.at:
         return Sample(at, use)
-    return Sample(at, use, max(0.0, use.cpu_s - before.use.cpu_s) / (at - before.at) * 100)
+    percent = max(0.0, use.cpu_s - before.use.cpu_s) / (at - before.at) * 100
+    return Sample(at, use, percent, is_crowded)
+
+
+def crowded(before: tuple[int, int] | None, after: tuple[int, int] | None) -> bool:
+    """Whether all processors together had next to nothing to spare between two readings of all ticks and idle ones."""
+    if before is None or after is None or after[0] <= before[0]:
+        return False
+    return (after[1] - before[1]) / (after[0] - before[0]) < SPARE
 
 
 def warnings_of(
@@ -67,11 +82,16 @@ def warnings_of(
 
 
 def _busy(samples: Sequence[Sample], thresholds: Thresholds) -> str | None:
-    percents = [sample.cpu_percent for sample in samples[1:]]
-    known = [percent for percent in percents if percent is not None]
-    if len(known) < len(percents) or min(known) < thresholds.busy_percent:
+    if not all(_is_busy(sample, thresholds) for sample in samples[1:]):
         return None
-    return f"its worker uses {sum(known) / len(known):.0f} % of a core"
+    mean = sum(sample.cpu_percent or 0.0 for sample in samples[1:]) / (len(samples) - 1)
+    none_left = ", and the machine has none to spare" if samples[-1].is_crowded else ""
+    return f"its worker uses {mean:.0f} % of a core{none_left}"
+
+
+def _is_busy(sample: Sample, thresholds: Thresholds) -> bool:
+    least = thresholds.crowded_percent if sample.is_crowded else thresholds.busy_percent
+    return sample.cpu_percent is not None and sample.cpu_percent >= least
 
 
 def _growing(samples: Sequence[Sample], thresholds: Thresholds) -> str | None:
