@@ -127,6 +127,24 @@ class Settings:
     max_threads: int = _setting(
         64, "Daemon threads that run plugins' plain functions, abandoned ones not counted.", low=1
     )
+    worker_memory_mb: int = _setting(
+        512, "Most resident memory of one worker and its children, in MiB; 0: no limit.", low=0
+    )
+    worker_cpu_percent: int = _setting(
+        0,
+        "Most processor time of one worker between two samples, in percent of one core; 0: no limit.",
+        low=0,
+    )
+    worker_open_files: int = _setting(
+        1024, "Most file descriptors of one worker and its children; 0: no limit.", low=0
+    )
+    worker_threads: int = _setting(256, "Most threads of one worker and its children; 0: no limit.", low=0)
+    worker_sample_interval: float = _setting(
+        2.0, "How often it is looked at what workers use, in seconds.", low=0.05, high=60.0
+    )
+    worker_death_history: int = _setting(
+        20, "Deaths kept of each plugin, its last ones, each with 200 log lines.", low=1
+    )
     worker_handshake_timeout: float = _setting(
         3.0, "Limit for the first answer of a worker process that was started, in seconds.", low=0.1
     )

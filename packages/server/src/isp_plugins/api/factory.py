@@ -36,6 +36,7 @@ from isp_plugins.api.resources import (
     stats,
     subscriptions,
     templates,
+    workers,
 )
 from isp_plugins.system import PluginSystem
 
@@ -99,6 +100,7 @@ def _routes() -> list[BaseRoute]:
         doctor,
         secrets,
         stats,
+        workers,
         metrics,
         public,
     )

@@ -8,7 +8,17 @@ import typer
 
 from isp_plugins.cli.develop import new, templates
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.operate import access, configuration, doctor, health, hooks, logs, plugins, stats
+from isp_plugins.cli.operate import (
+    access,
+    configuration,
+    doctor,
+    health,
+    hooks,
+    logs,
+    plugins,
+    stats,
+    workers,
+)
 from isp_plugins.cli.output import fail
 from isp_plugins.cli.serve import serve
 from isp_plugins.errors import PluginSystemError, StartupError
@@ -29,6 +39,7 @@ health.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)
 stats.add_to(app)
+workers.add_to(app)
 new.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")

@@ -18,6 +18,7 @@ from isp_plugins.lifecycle.records import ExecuteResult, HealthReport
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.states import not_active
 from isp_plugins.lifecycle.vitals import Vital
+from isp_plugins.lifecycle.workers import worker_of
 from isp_plugins.telemetry.masking import Masker
 
 
@@ -99,6 +100,7 @@ def last_health(stage: Stage, plugin_id: int) -> HealthReport:
         retry_at=record.retry_at,
         abandoned_threads=max(instance.running.abandoned_threads if instance else 0, stage.hung(plugin_id)),
         breaker=stage.breakers.view(plugin_id),
+        worker=worker_of(stage, plugin_id),
         last_probe=vital.last,
         next_probe_at=_next_probe(stage, vital) if instance else None,
         checked_at=vital.last.at if vital.last and instance else None,

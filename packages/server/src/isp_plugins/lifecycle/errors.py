@@ -12,6 +12,10 @@ class PluginDraftInvalidError(InvalidInputError):
     """The plugin's description cannot be used: {summary}. Mend what is named and send it again."""
 
 
+class WorkerlessError(NotFoundError):
+    """Plugin {name} has no worker: it runs in the host's own process. Plugins that are installed from a package run in a worker; GET /api/v1/plugins/workers lists them."""
+
+
 class FilterUnknownError(InvalidInputError):
     """Plugins cannot be filtered by {given}. Use {expected}."""
 

@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -21,13 +21,14 @@ from isp_plugins.configuration.values import ConfigChange, ConfigEntry
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Runtime
 from isp_plugins.contracts.vocabulary import Desired, State
-from isp_plugins.contracts.worker import Death
+from isp_plugins.contracts.worker import Death, Supervised
 from isp_plugins.db.engine import Database
 from isp_plugins.db.paging import Page
 from isp_plugins.hooks.store import HookChanges, HookDraft, HookStore, HookView
 from isp_plugins.lifecycle import (
     calling,
     configuring,
+    dying,
     registering,
     reloading,
     removing,
@@ -38,7 +39,6 @@ from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.closing import stop_all
 from isp_plugins.lifecycle.directory import PluginDirectory
-from isp_plugins.lifecycle.dying import died
 from isp_plugins.lifecycle.errors import PluginEnableFailedError, PluginsClosingError
 from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
@@ -58,8 +58,10 @@ from isp_plugins.lifecycle.recovering import recover
 from isp_plugins.lifecycle.stage import Engine, set_stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, not_active
+from isp_plugins.lifecycle.straining import look_at_strain
 from isp_plugins.lifecycle.tripping import breaker_changed
 from isp_plugins.lifecycle.views import BreakerView
+from isp_plugins.lifecycle.workers import Workers
 from isp_plugins.runtime.errors import PluginFailedError
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -85,6 +87,7 @@ class PluginManager:
         settings: Settings,
         host_calls: Callable[[int, str], HostCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
+        workers: Callable[[], Iterable[Supervised]] = lambda: (),
         program_of: ProgramOf = lambda _record: None,
     ) -> None:
         self._stage = set_stage(
@@ -100,9 +103,13 @@ class PluginManager:
             settings=settings,
             host_calls=host_calls,
             hung=hung,
+            workers=workers,
             program_of=program_of,
         )
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)
+        self._stage.supervisor.on_look = partial(look_at_strain, self._stage)
+        self.workers = Workers(self._stage)
+        """What is shown of plugins' workers, and of their deaths."""
         self._prober = Prober(self._stage, self._probe)
         self._forgiven: dict[int, int] = {}
         """Threads that hung already when the operator enabled the plugin."""
@@ -221,6 +228,12 @@ class PluginManager:
         """A plugin's circuit breaker."""
         return self._stage.breakers.view(plugin_id)
 
+    def on_died(self, death: Death) -> None:
+        """Told by the runtime, on the loop's thread, of a worker that ended although nobody asked it to."""
+        noticed = dying.notice(self._stage, death)
+        if not self._closing:
+            self._begin(dying.conduct(self._stage, noticed))
+
     def on_failed(self, subscription: Subscription, error: BaseException) -> None:
         """Told by the engine's observer, from any thread, of a call by a hook that failed."""
         self._stage.breakers.failed(subscription, error)
@@ -284,6 +297,7 @@ class PluginManager:
                 self._stage.recovery.expect_at(record.id, at, patient=True)
         self._stage.recovery.start(self._retry)
         self._prober.start()
+        self._stage.supervisor.start()
         self._stage.history.start()
 
     async def recover(self) -> None:
@@ -299,16 +313,12 @@ class PluginManager:
         if count - self._forgiven.get(plugin_id, 0) >= self._stage.settings.abandoned_thread_limit:
             self._loop.call_soon_threadsafe(self._quarantine, plugin_id, count)
 
-    def on_died(self, death: Death) -> None:
-        """Told by the runtime, on the loop, of a worker that died although nobody asked it to stop."""
-        if not self._closing:
-            self._begin(died(self._stage, death))
-
     async def close(self) -> None:
         """Stop every plugin, dependants first, within the deadlines; what is wanted of them stays wanted."""
         self._closing = True
         await self._stage.recovery.close()
         await self._prober.close()
+        await self._stage.supervisor.close()
         await stop_all(self._stage, self._working)
         await self._stage.history.close()
 

@@ -9,6 +9,7 @@ from isp_plugins.contracts.vocabulary import Desired, HealthStatus, LogLevel, Pl
 from isp_plugins.lifecycle.dependencies import Dependency, Satisfaction
 from isp_plugins.lifecycle.drafts import PluginChanges, PluginDraft
 from isp_plugins.lifecycle.views import BreakerView, LastProbe
+from isp_plugins.lifecycle.worker_views import WorkerView
 
 __all__ = ["ExecuteResult", "HealthReport", "HealthSummary", "PluginChanges", "PluginDraft", "PluginRecord"]
 
@@ -66,6 +67,8 @@ class PluginRecord:
     """What its probes say against it; None: nothing."""
     tripped: str | None = None
     """What its circuit breaker means for it, while that is not closed."""
+    strained: tuple[str, ...] = ()
+    """What its worker uses, or how often it crashes, that needs attention."""
     dependencies: tuple[Satisfaction, ...] = ()
     """Its needs as they are met now; filled in by the directory."""
     health: HealthSummary = field(default=HealthSummary())
@@ -95,6 +98,7 @@ class PluginRecord:
             retry_at=retry_at,
             probed=None,
             tripped=None,
+            strained=(),
         )
 
     def asked(self, desired: Desired, now: datetime) -> "PluginRecord":
@@ -157,6 +161,8 @@ class HealthReport:
     """When it is tried again, or restarted."""
     abandoned_threads: int
     breaker: BreakerView
+    worker: WorkerView | None
+    """Its worker; None where it runs in process."""
     last_probe: LastProbe | None
     next_probe_at: datetime | None
     checked_at: datetime | None
@@ -182,6 +188,7 @@ class HealthReport:
             "retry_at": self.retry_at,
             "abandoned_threads": self.abandoned_threads,
             "breaker": self.breaker.to_dict(),
+            "worker": self.worker.to_dict() if self.worker else None,
             "last_probe": self.last_probe.to_dict() if self.last_probe else None,
             "next_probe_at": self.next_probe_at,
             "checked_at": self.checked_at,

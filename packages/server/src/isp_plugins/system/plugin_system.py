@@ -197,18 +197,19 @@ async def _raise_house(
     )
     await statistics.open()
     stack.push_async_callback(statistics.close)
+    workers = WorkerRuntime(
+        WorkerSettings.of(settings),
+        clock,
+        on_death=lambda death: manager.on_died(death),  # noqa: PLW0108  the manager is made after its runtime
+        mask=base.logs.masked,
+    )
     manager = PluginManager(
         database=base.database,
         audit=base.audit,
         configuration=configuration,
         runtime=RuntimeByKind(
             in_process=InProcessRuntime(settings.plugin_folders, threads, loop),
-            worker=WorkerRuntime(
-                WorkerSettings.of(settings),
-                clock,
-                on_death=lambda death: manager.on_died(death),  # noqa: PLW0108  the manager is made after its runtime
-                mask=base.logs.masked,
-            ),
+            worker=workers,
         ),
         program_of=Programs(settings.plugin_folders),
         engine=engine,
@@ -221,6 +222,7 @@ async def _raise_house(
             plugin_id, name, storage=storage, dispatcher=engine
         ),
         hung=threads.abandoned,
+        workers=workers.living,
     )
     observer.quarantine = manager.on_abandoned
     observer.trip = manager.on_failed

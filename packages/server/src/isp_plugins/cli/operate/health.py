@@ -32,6 +32,7 @@ FIELDS: tuple[Column, ...] = (
     ("hanging threads", lambda report: report.get("abandoned_threads") or None),
     ("next try", "retry_at"),
     ("next probe", "next_probe_at"),
+    ("worker", lambda report: worker_in_words(report.get("worker"))),
     ("circuit breaker", lambda report: breaker_in_words(report["breaker"])),
 )
 CHECKS: tuple[Column, ...] = (("CHECK", "name"), ("STATUS", "status"), ("MESSAGE", "message"))
@@ -79,6 +80,16 @@ def breaker_in_words(breaker: dict[str, Any]) -> str | None:
         return f"closed since {breaker['since']}" if breaker["since"] else None
     retry = f", one call tries at {breaker['retry_at']}" if breaker["retry_at"] else ""
     return f"{breaker['state']} since {breaker['since']}{retry}: {breaker['cause']}"
+
+
+def worker_in_words(worker: dict[str, Any] | None) -> str | None:
+    """A plugin's worker in a line; None where the plugin runs in process."""
+    if worker is None:
+        return None
+    if worker["pid"] is None:
+        return f"down; isp-plugins deaths {worker['name']}"
+    odd = "".join(f"; {warning}" for warning in worker["warnings"])
+    return f"process {worker['pid']} since {worker['started_at']}{odd}"
 
 
 def _overview(session: Session, page: int, size: int) -> None:

@@ -5,6 +5,7 @@ from isp_plugins.db.tables.audit import AuditEntry, AuditHead
 from isp_plugins.db.tables.base import Base
 from isp_plugins.db.tables.catalogue import PluginRegistryEntry, PluginTemplate
 from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConfiguration
+from isp_plugins.db.tables.deaths import PluginDeath
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
 from isp_plugins.db.tables.health import PluginHealthEntry
 from isp_plugins.db.tables.logs import PluginLog, PluginLogTotals
@@ -22,6 +23,7 @@ __all__ = [
     "IdempotentDispatch",
     "Plugin",
     "PluginConfiguration",
+    "PluginDeath",
     "PluginDependency",
     "PluginHealthEntry",
     "PluginHook",

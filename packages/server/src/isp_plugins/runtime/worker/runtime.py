@@ -42,6 +42,11 @@ class WorkerRuntime:
         self._clock = clock
         self._on_death = on_death
         self._mask = mask
+        self._living: dict[int, Worker] = {}
+
+    def living(self) -> tuple[Worker, ...]:
+        """The workers whose process was started and is not reaped, those that are just starting included."""
+        return tuple(self._living.values())
 
     async def start(self, request: StartRequest) -> WorkerPlugin:
         """Start, shake hands and initialise, each under its deadline; raises a `PluginFailedError` and leaves nothing behind."""
@@ -60,6 +65,8 @@ class WorkerRuntime:
         except OSError as error:
             reason = f"{request.program.argv[0]} cannot be run in {request.program.folder}: {error}"
             raise WorkerNotStartedError(plugin=request.plugin_name, reason=reason) from None
+        self._living[worker.pid] = worker
+        worker.process.ended.add_done_callback(lambda _ending: self._forget(worker))
         try:
             await self._shake_hands(worker)
             described = await _initialize(worker)
@@ -68,6 +75,10 @@ class WorkerRuntime:
             raise
         worker.begin_pings()
         return WorkerPlugin(worker, described, self.start)
+
+    def _forget(self, worker: Worker) -> None:
+        if self._living.get(worker.pid) is worker:
+            del self._living[worker.pid]
 
     async def _shake_hands(self, worker: Worker) -> None:
         request, limit_s = worker.request, self._settings.handshake_timeout

@@ -18,7 +18,7 @@ from typing import Any
 from isp_plugin_sdk.wire.messages import Message, Shape
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.runtime import StartRequest
-from isp_plugins.contracts.worker import Death, DeathReason, WorkerProgram
+from isp_plugins.contracts.worker import Death, DeathReason, WorkerLimits, WorkerProgram
 from isp_plugins.runtime.errors import PluginStoppedError
 from isp_plugins.runtime.worker import process as processes
 from isp_plugins.runtime.worker.channel import Channel, Pending
@@ -113,6 +113,32 @@ class Worker:
             timer for timer in self._hangs if not timer.cancelled() and timer.when() > self._loop.time()
         }
         self._hangs.add(timer)
+
+    @property
+    def plugin_id(self) -> int:
+        """Whose worker it is."""
+        return self.request.plugin_id
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    @property
+    def started_at(self) -> datetime:
+        """When its process was started."""
+        return self._started_at
+
+    @property
+    def limits(self) -> WorkerLimits:
+        """Those of its manifest."""
+        return self.program.limits
+
+    @property
+    def throttled(self) -> dict[str, int]:
+        """How often it was slowed down so far, by what it flooded."""
+        counts = {"log": self.log.left_out, "channel": self._desk.slowed}
+        return {what: count for what, count in counts.items() if count}
 
     def begin_pings(self) -> None:
         """From now on it has to answer."""
