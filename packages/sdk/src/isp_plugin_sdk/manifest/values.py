@@ -123,7 +123,7 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as JSON, every field; `of` reads it back."""
-        return _listed(asdict(self))
+        return {name: _listed(value) for name, value in asdict(self).items()}
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
