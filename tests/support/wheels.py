@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-import os
 import tarfile
 import zipfile
 from importlib import metadata
@@ -209,6 +208,6 @@ def files_below(folder):
 def freeze_of_host():
     """What is installed in the environment that runs the tests: names, versions, and when each was last changed."""
     return sorted(
-        (found.metadata["Name"], found.version, os.stat(found._path).st_mtime_ns)
+        (found.metadata["Name"], found.version, Path(found._path).stat().st_mtime_ns)
         for found in metadata.distributions()
     )

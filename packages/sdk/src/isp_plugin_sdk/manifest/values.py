@@ -108,7 +108,7 @@ class Manifest:
         """The body that registers this plugin (the specification's `plugin_data`, `dependencies` on plugins only)."""
         return {
             "name": self.name,
-            "display_name": self.display_name,
+            "display_name": self.display_name or self.name,
             "description": self.description,
             "version": self.version,
             "author": self.author,
