@@ -8,6 +8,7 @@
 import hashlib
 import platform
 import re
+import secrets
 import shutil
 import sysconfig
 from collections.abc import Iterator
@@ -66,8 +67,7 @@ def keep_wheels(lock: Lock, folders: tuple[Path, ...], wheelhouse: Path) -> None
             continue
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         if digest in wanted and not (wheelhouse / digest).is_dir():
-            part = wheelhouse / f".{digest}"
-            shutil.rmtree(part, ignore_errors=True)
+            part = wheelhouse / f".{digest}-{secrets.token_hex(4)}"
             part.mkdir(parents=True)
             shutil.copyfile(wheel, part / wheel.name)
             rename_into_place(part, wheelhouse / digest)

@@ -10,11 +10,14 @@ import configparser
 import platform
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag, sys_tags
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from isp_plugin_sdk import manifest as sdk
@@ -44,6 +47,7 @@ def read_manifest(wheel: Path, check: RegistrationCheck = nothing_more) -> Manif
     mistakes += [_in_the_manifest(one) for one in check(manifest.registration())]
     _refuse(content, file, mistakes)
     check_host(manifest)
+    _check_platform(manifest, wheel)
     return manifest
 
 
@@ -80,6 +84,24 @@ def check_host(manifest: Manifest) -> None:
             summary="; ".join(one["message"] for one in misfits),
             mistakes=misfits,
         )
+
+
+def _check_platform(manifest: Manifest, wheel: Path) -> None:
+    tags = parse_wheel_filename(wheel.name)[3]
+    if not tags & _own_tags():
+        shown = ", ".join(sorted(map(str, tags))[:5])
+        message = f"the wheel is for {shown}, this host is {next(iter(sys_tags()))}"
+        raise HostUnsuitableError(
+            plugin=manifest.name,
+            version=manifest.version,
+            summary=message,
+            mistakes=[{"path": "", "message": message}],
+        )
+
+
+@lru_cache(maxsize=1)
+def _own_tags() -> frozenset[Tag]:
+    return frozenset(sys_tags())
 
 
 def has_plugin(wheel: Path) -> bool:

@@ -87,12 +87,14 @@ class PackageStore:
         """The environment of a lock, new or an equal one's; `EnvironmentFailedError`, `LockOutdatedError`."""
         with telling_full_disk(staging):
             await self._packed_sdk()
-            return await environments.build_environment(self._uv, self.folders, lock, _made(staging))
+            return await environments.build_environment(
+                self._uv, self.folders, self.limits, lock, _made(staging)
+            )
 
     async def keep(self, wheel: Path, staging: Path) -> Artifact:
-        """The wheel in its final place, packed and unpacked; `EnvironmentFailedError` where it is not for this machine."""
+        """The wheel in its final place, packed and unpacked; `WheelInvalidError` where its `.data` folder cannot be laid out."""
         with telling_full_disk(staging):
-            return await artifacts.keep(self._uv, self.folders, wheel, _made(staging))
+            return await artifacts.keep(self.folders, wheel, _made(staging), self.limits)
 
     def program(
         self, manifest: Manifest, artifact: Artifact, environment: Environment, limits: WorkerLimits
