@@ -8,6 +8,9 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 MANIFEST = """\
 name = "{name}"
 version = "{version}"
@@ -190,6 +193,20 @@ def repacked(name, folder):
             record += record_line(str(file), data)
         archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
     return target
+
+
+def repacked_with_needs(names, folder):
+    """The wheels of distributions that are installed here, and of everything that they need."""
+    waiting, done = list(names), set()
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in done:
+            continue
+        done.add(name)
+        repacked(name, folder)
+        needs = map(Requirement, metadata.requires(name) or ())
+        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return folder
 
 
 def _bytes(data):
