@@ -97,7 +97,7 @@ def make_wheel(
 
 
 def make_plugin_wheel(
-    folder, name="greeter", version="1.0.0", *, requires=(), manifest=None, code=CODE, **more
+    folder, name="greeter", version="1.0.0", *, requires=(), manifest=None, code=CODE, more=None
 ):
     """The wheel of a plugin, with its manifest."""
     package = name.replace("-", "_")
@@ -110,7 +110,7 @@ def make_plugin_wheel(
     }
     entry = f"[isp_plugins]\n{name} = {package}.plugin:Plugin\n"
     return make_wheel(
-        folder, f"isp-{name}", version, files=files, requires=requires, entry_points=entry, **more
+        folder, f"isp-{name}", version, files=files | (more or {}), requires=requires, entry_points=entry
     )
 
 

@@ -4,7 +4,6 @@
 2. It is made in staging and renamed into place.
 """
 
-import asyncio
 import hashlib
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from isp_plugins.packages.archives import unpack_zip
 from isp_plugins.packages.bytecode import compile_below
 from isp_plugins.packages.errors import WheelInvalidError
+from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageFolders, PackageLimits
 from isp_plugins.packages.moving import rename_into_place
 from isp_plugins.packages.values import Artifact
@@ -22,13 +22,13 @@ _SCHEMES = {"purelib": ".", "platlib": ".", "data": ".", "scripts": "bin", "head
 
 async def keep(folders: PackageFolders, wheel: Path, staging: Path, limits: PackageLimits) -> Artifact:
     """The artifact, new or kept before."""
-    digest = await asyncio.to_thread(_digest, wheel)
+    digest = await in_thread(_digest, wheel)
     target = folders.artifacts / digest
     if not target.is_dir():
         made = staging / "artifact"
-        await asyncio.to_thread(_lay_out, wheel, made, limits)
+        await in_thread(_lay_out, wheel, made, limits)
         await compile_below([made / "code"], staging, limits)
-        await asyncio.to_thread(rename_into_place, made, target)
+        await in_thread(rename_into_place, made, target)
     return kept(folders, digest)
 
 

@@ -5,13 +5,13 @@
 3. The SDK's is compiled once for each of its wheels, and copied into every environment.
 """
 
-import asyncio
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from isp_plugins.packages.archives import unpack_zip
+from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageLimits
 from isp_plugins.packages.moving import rename_into_place
 from isp_plugins.packages.processes import run
@@ -42,10 +42,10 @@ async def add_sdk_bytecode(wheel: Path, site_packages: Path, staging: Path, limi
     if not compiled.is_dir():
         part = staging / "sdk-code"
         shutil.rmtree(part, ignore_errors=True)
-        await asyncio.to_thread(unpack_zip, wheel, part, limits)
+        await in_thread(unpack_zip, wheel, part, limits)
         await compile_below([part], part, limits)
-        await asyncio.to_thread(rename_into_place, part, compiled)
-    await asyncio.to_thread(_add, compiled, site_packages)
+        await in_thread(rename_into_place, part, compiled)
+    await in_thread(_add, compiled, site_packages)
 
 
 def _add(compiled: Path, site_packages: Path) -> None:

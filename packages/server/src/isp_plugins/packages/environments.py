@@ -6,7 +6,6 @@
    again without a network. Nothing of the host's own environment is read or written.
 """
 
-import asyncio
 import json
 import shutil
 import sys
@@ -16,6 +15,7 @@ from types import SimpleNamespace
 
 from isp_plugins.packages.bytecode import add_sdk_bytecode, compile_below
 from isp_plugins.packages.errors import EnvironmentFailedError, LockOutdatedError
+from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageFolders, PackageLimits
 from isp_plugins.packages.locking import keep_wheels, kept_wheels, this_python
 from isp_plugins.packages.moving import rename_into_place
@@ -48,13 +48,13 @@ async def build_environment(
     await _fill(uv, made, lock, sdk, kept_wheels(lock, folders.wheelhouse))
     await _compile(made, sdk, limits)
     (made / MARKER).write_text(json.dumps(lock.to_dict()))
-    first = await asyncio.to_thread(rename_into_place, made, target)
+    first = await in_thread(rename_into_place, made, target)
     return Environment(lock.key, target, made=first)
 
 
 async def _fill(uv: Uv, made: Path, lock: Lock, sdk: Path, wheels: list[Path]) -> None:
     staging = made.parent
-    await asyncio.to_thread(_make_bare, made)
+    await in_thread(_make_bare, made)
     locked = staging / "locked.txt"
     pinned = f"{DISTRIBUTION} @ {sdk.as_uri()} --hash=sha256:{lock.sdk_digest}"
     locked.write_text("".join(f"{_placed(line, pinned)}\n" for line in lock.text.splitlines()))
@@ -87,7 +87,7 @@ async def _compile(made: Path, sdk: Path, limits: PackageLimits) -> None:
     site_packages = (
         made / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     )
-    others = await asyncio.to_thread(_others, site_packages)
+    others = await in_thread(_others, site_packages)
     await compile_below(others, made.parent, limits)
     await add_sdk_bytecode(sdk, site_packages, made.parent, limits)
 

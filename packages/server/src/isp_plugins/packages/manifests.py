@@ -44,6 +44,7 @@ def read_manifest(wheel: Path, check: RegistrationCheck = nothing_more) -> Manif
         file, content = _manifest_file(archive, name, value)
         manifest = parse(content, file)
         mistakes = [*_disagreements(manifest, name, value, wheel), *_missing_module(archive, manifest)]
+        mistakes += _misplaced_command(manifest, file)
     mistakes += [_in_the_manifest(one) for one in check(manifest.registration())]
     _refuse(content, file, mistakes)
     check_host(manifest)
@@ -179,6 +180,15 @@ def _missing_module(archive: zipfile.ZipFile, manifest: Manifest) -> list[dict[s
         return []
     message = f"the wheel holds no module {manifest.module_path} ({' or '.join(fits)})"
     return [{"path": "entry_point", "message": message, "expected": fits[0], "got": "nothing"}]
+
+
+def _misplaced_command(manifest: Manifest, file: str) -> list[dict[str, Any]]:
+    """A command runs in its own package's folder, which is found by the plugin's name."""
+    wanted = f"{manifest.name.replace('-', '_')}/{FILE_NAME}"
+    if manifest.command is None or file == wanted:
+        return []
+    message = f"the package of a command is called like its plugin: expected {wanted}, got {file}"
+    return [{"path": "command", "message": message, "expected": wanted, "got": file}]
 
 
 def _in_the_manifest(mistake: Mapping[str, Any]) -> dict[str, Any]:
