@@ -251,9 +251,7 @@ async def test_credentials_of_the_index_are_used_and_never_shown(make_installer,
         installed = await installer.install(upload(make_plugin_wheel(tmp_path / "a", requires=["dep"])))
         with pytest.raises((ResolutionImpossibleError, PackageIndexUnreachableError)) as raised:
             await installer.install(upload(make_plugin_wheel(tmp_path / "b", "other", requires=["absent"])))
-    with pytest.raises(PackageIndexUnreachableError) as unreachable:
-        await installer.install(upload(make_plugin_wheel(tmp_path / "c", "third", requires=["absent-too"])))
-    said = [raised.value.message, unreachable.value.message, installed.lock.text]
+    said = [raised.value.message, installed.lock.text]
     stored = [
         data
         for path in ("environments", "artifacts")
