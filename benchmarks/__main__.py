@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "supervision")
+MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "supervision", "packages")
 """Modules in the order in which they run."""
 
 
