@@ -65,5 +65,3 @@ class PackageStore:
     async def drop_unused(self, *, digests: frozenset[str], environments: frozenset[str]) -> Freed:
         """Delete every artifact and environment that is not named."""
         raise NotImplementedError
-
-
