@@ -114,8 +114,12 @@ class Operations:
         actor: Actor,
         *,
         request: Mapping[str, Any] | None = None,
+        after: Callable[[], Awaitable[None]] | None = None,
     ) -> Operation:
-        """Store an operation and begin its work; `request` tells what was asked for, without any secret."""
+        """Store an operation and begin its work; `request` tells what was asked for, without any secret.
+
+        `after` is awaited when it has ended, even if its work never began.
+        """
         values = {
             "kind": kind,
             "subject": subject,
@@ -136,7 +140,7 @@ class Operations:
                 subject=("operation", str(operation.id)),
                 details={"kind": kind, "about": subject, **operation.request},
             )
-        self._start(operation, work)
+        self._start(operation, work, after)
         return operation
 
     async def get(self, operation_id: int) -> Operation:
@@ -204,19 +208,23 @@ class Operations:
             async with asyncio.timeout(TICK_S):
                 await event.wait()
 
-    def _start(self, operation: Operation, work: Work) -> None:
+    def _start(
+        self, operation: Operation, work: Work, after: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         progress = Progress(operation, clock=self._clock, save=self._save)
         self._live[operation.id] = progress
         progress.task = asyncio.get_running_loop().create_task(
-            self._run(progress, work), name=f"operation {operation.id}"
+            self._run(progress, work, after), name=f"operation {operation.id}"
         )
 
-    async def _run(self, progress: Progress, work: Work) -> None:
+    async def _run(self, progress: Progress, work: Work, after: Callable[[], Awaitable[None]] | None) -> None:
         """Work on it when its turn has come, and write down how it ended."""
         try:
             result, error = await self._outcome(progress, work), None
         except PluginSystemError as caught:
             result, error = None, caught
+        if after is not None:
+            await after()
         state = _state_of(error)
         operation = records.ended(progress.operation, state, self._clock.now(), result=result, error=error)
         try:

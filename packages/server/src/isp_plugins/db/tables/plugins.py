@@ -65,6 +65,8 @@ class PluginRelease(Base):
     manifest: Mapped[dict[str, Any]] = mapped_column(Json)
     source: Mapped[dict[str, Any]] = mapped_column(Json)
     """Where it came from, without credentials."""
+    operation_id: Mapped[int | None]
+    """The installation that made it, which is forgotten sooner."""
     installed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     installed_by: Mapped[str] = mapped_column(Name)
 

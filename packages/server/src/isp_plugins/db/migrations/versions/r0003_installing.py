@@ -58,6 +58,7 @@ def _releases() -> None:
         Column("lock", JSON, nullable=False),
         Column("manifest", JSON, nullable=False),
         Column("source", JSON, nullable=False),
+        Column("operation_id", Integer(), nullable=True),
         Column("installed_at", MOMENT, nullable=False),
         Column("installed_by", NAME, nullable=False),
         ForeignKeyConstraint(
