@@ -162,7 +162,6 @@ class Settings:
         None,
         "Folders (separated like PATH) of the server below which a plugin may be installed from over the API; unset: none. The command line packs and uploads a folder instead.",
     )
-    package_max_mb: int = _setting(200, "Largest plugin package that is fetched, in MiB.", low=1)
     operation_concurrency: int = _setting(
         2, "Installations that are worked on at the same time; others are queued.", low=1
     )
@@ -171,6 +170,37 @@ class Settings:
     )
     idempotency_hours: float = _setting(
         24.0, "How long the stored result of an idempotent dispatch is returned, in hours.", low=0.01
+    )
+
+    package_index_url: str | None = _setting(
+        None,
+        "Package index (PEP 503) that plugins' dependencies come from; may hold credentials; unset: uv's own default, pypi.org.",
+        pattern=r"(https?|file)://.+",
+        secret=True,
+    )
+    package_find_links: str | None = _setting(
+        None, "Folders of wheels (separated like PATH) that are looked into beside the index."
+    )
+    package_offline: str = _setting(
+        "no",
+        "`yes`: nothing is fetched from a network for a plugin's environment; wheels come from `ISP_PLUGINS_PACKAGE_FIND_LINKS`, a bundle, or the cache.",
+        pattern="no|yes",
+    )
+    package_max_mb: int = _setting(200, "Largest plugin package that is fetched, in MiB.", low=1)
+    package_max_unpacked_mb: int = _setting(
+        500, "Most that a plugin package may hold once it is unpacked, in MiB.", low=1
+    )
+    package_max_files: int = _setting(20_000, "Most files and folders in a plugin package.", low=1)
+    package_fetch_timeout: float = _setting(
+        300.0, "Limit for fetching a plugin package, in seconds.", low=0.1
+    )
+    package_build_timeout: float = _setting(
+        600.0, "Limit for building a plugin's own source to a wheel, in seconds.", low=0.1
+    )
+    package_resolve_timeout: float = _setting(
+        300.0,
+        "Limit for resolving a plugin's dependencies, and for building its environment, each, in seconds.",
+        low=0.1,
     )
 
     def __post_init__(self) -> None:

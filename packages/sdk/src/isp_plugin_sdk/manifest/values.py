@@ -108,7 +108,7 @@ class Manifest:
         """The body that registers this plugin (the specification's `plugin_data`, `dependencies` on plugins only)."""
         return {
             "name": self.name,
-            "display_name": self.display_name,
+            "display_name": self.display_name or self.name,
             "description": self.description,
             "version": self.version,
             "author": self.author,
@@ -123,7 +123,7 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as JSON, every field; `of` reads it back."""
-        return _listed(asdict(self))
+        return {name: _listed(value) for name, value in asdict(self).items()}
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:

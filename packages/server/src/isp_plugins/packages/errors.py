@@ -43,15 +43,15 @@ class HostUnsuitableError(ConflictError):
 
 
 class ResolutionImpossibleError(ConflictError):
-    """The dependencies of {plugin!r} cannot be resolved: {reason}"""
+    """The dependencies of {plugin!r} cannot be resolved: {reason}."""
 
 
 class PackageIndexUnreachableError(UnavailableError):
-    """The packages that {plugin!r} needs cannot be had now: {reason}"""
+    """The packages that {plugin!r} needs cannot be had now: {reason}."""
 
 
 class EnvironmentFailedError(UnavailableError):
-    """The plugin's environment cannot be built: {reason}"""
+    """The plugin's environment cannot be built: {reason}."""
 
 
 class LockOutdatedError(ConflictError):

@@ -78,7 +78,7 @@ class Lock:
     text: str
     """Requirements with hashes, one a line, sorted; the SDK is one of them."""
     python: str
-    """Version of Python and platform, e.g. `cpython-3.11.2-linux-x86_64`."""
+    """Version of Python and platform, e.g. `cpython-3.11-linux-x86_64`."""
     sdk_digest: str
     """SHA-256 of the SDK's wheel."""
     wheels: Path | None = None
