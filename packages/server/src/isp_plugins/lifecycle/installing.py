@@ -33,6 +33,7 @@ from isp_plugins.lifecycle.errors import (
     ConfigurationIncompleteForEnableError,
     InstallationUnderWayError,
     InstallationVetoedError,
+    PluginDraftInvalidError,
     PluginInstalledError,
 )
 from isp_plugins.lifecycle.kept import Part
@@ -61,6 +62,8 @@ STEPS = (
     "enable",
 )
 MIB = 1024 * 1024
+REMOVAL_TRIES = 100
+REMOVAL_PAUSE_S = 0.1
 logger = logging.getLogger(__name__)
 
 
@@ -113,6 +116,10 @@ class Installer:
         folder = self._staging / f"upload-{secrets.token_hex(8)}"
         folder.mkdir(mode=0o700, parents=True)
         return folder
+
+    async def drop_upload(self, folder: Path) -> None:
+        """Remove the folder of a file that is not to be installed."""
+        await _remove(folder)
 
     async def begin(self, order: InstallOrder, actor: Actor) -> Operation:
         """Begin an installation; what it refuses is told by its operation."""
@@ -195,8 +202,7 @@ class Installer:
         order.check_manifest(name, manifest.version)
         progress.about(name)
         progress.detail(f"{name} {manifest.version}")
-        described = {field: value for field, value in manifest.registration().items() if value != ""}
-        draft = PluginDraft.of(described)
+        draft = PluginDraft.of(manifest.registration())
         if (here := self._directory.find(name)) is not None:
             raise PluginInstalledError(name=name, version=here.version, plugin_id=here.id)
         check(self._directory, draft)
@@ -311,5 +317,24 @@ def _sha256(file: Path) -> str:
 
 async def _remove(folder: Path | None) -> None:
     """Delete a folder, whatever is in it; what cannot be deleted goes at the next start."""
-    if folder is not None:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    if folder is None:
+        return
+    for _ in range(REMOVAL_TRIES):
+        if await asyncio.to_thread(_gone, folder):
+            return
+        await asyncio.sleep(REMOVAL_PAUSE_S)  # a thread whose work was given up may still write
+    logger.warning("The folder %s could not be deleted; it goes at the next start", folder)
+
+
+def _gone(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
+def registration_mistakes(registration: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is wrong with what a manifest would register, beyond the manifest's own rules."""
+    try:
+        PluginDraft.of(registration)
+    except PluginDraftInvalidError as error:
+        return error.details
+    return []

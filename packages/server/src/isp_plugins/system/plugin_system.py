@@ -26,7 +26,7 @@ from isp_plugins.hooks.store import HookStore
 from isp_plugins.keyring import KeyRing
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.doctor import Doctor
-from isp_plugins.lifecycle.installing import Installer
+from isp_plugins.lifecycle.installing import Installer, registration_mistakes
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.lifecycle.shelf import Shelf
 from isp_plugins.lifecycle.uninstalling import Uninstaller
@@ -91,7 +91,7 @@ class PluginSystem:
         async with AsyncExitStack() as stack:
             clock = clock or SystemClock()
             base = await _lay_foundation(settings, clock, stack)
-            packages = packages or PackageStore(settings)
+            packages = packages or PackageStore(settings, check=registration_mistakes)
             system = await _raise_house(settings, clock, base, stack, packages, runs=start_plugins)
             await (system.manager.reconcile() if start_plugins else system.manager.load())
             if start_plugins:
