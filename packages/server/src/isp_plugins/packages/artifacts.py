@@ -8,7 +8,7 @@ from pathlib import Path
 from isp_plugins.packages.errors import EnvironmentFailedError
 from isp_plugins.packages.limits import PackageFolders
 from isp_plugins.packages.moving import rename_into_place
-from isp_plugins.packages.refusals import in_words
+from isp_plugins.packages.refusals import in_words, refuse_full_disk
 from isp_plugins.packages.uv_tool import Uv
 from isp_plugins.packages.values import Artifact
 
@@ -28,6 +28,7 @@ async def keep(uv: Uv, folders: PackageFolders, wheel: Path, staging: Path) -> A
             f"--python={sys.executable}", "--compile-bytecode", "--no-sources", "--no-cache", folder=staging, offline=True,
         )  # fmt: skip
         if not finished.worked:
+            refuse_full_disk(finished.output, staging)
             raise EnvironmentFailedError(reason=in_words(finished.output))
         rename_into_place(made, target)
     return kept(folders, digest)

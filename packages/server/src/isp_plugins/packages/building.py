@@ -20,7 +20,7 @@ from isp_plugins.packages.manifests import GROUP, parse
 from isp_plugins.packages.masking import masked
 from isp_plugins.packages.moving import telling_full_disk
 from isp_plugins.packages.processes import Finished, run
-from isp_plugins.packages.refusals import in_words
+from isp_plugins.packages.refusals import in_words, refuse_full_disk
 from isp_plugins.packages.tool_environment import base_environment
 from isp_plugins.packages.uv_tool import Uv
 from isp_plugins.packages.wheel_writer import About, Content, write_wheel
@@ -121,10 +121,12 @@ class _Builder:
         self.out = folder / "wheel"
 
     async def prepare(self, requires: list[str]) -> None:
-        for folder in (self._home, self.out):
-            folder.mkdir(parents=True, exist_ok=True)
+        with telling_full_disk(self._home):
+            for folder in (self._home, self.out):
+                folder.mkdir(parents=True, exist_ok=True)
         made = await self._uv.run_bare("venv", str(self._environment), "--no-project", folder=self._home)
         if not made.worked:
+            refuse_full_disk(made.output, self._home)
             raise BuildFailedError(problem=in_words(made.output), log=())
         if requires:
             await self.install(requires)
@@ -139,6 +141,7 @@ class _Builder:
             "--no-sources", folder=self._home,
         )  # fmt: skip
         if not done.worked:
+            refuse_full_disk(done.output, self._home)
             raise BuildFailedError(
                 problem=f"what the build needs cannot be had: {in_words(done.output)}", log=()
             )
@@ -156,6 +159,7 @@ class _Builder:
             log_in=self._home,
         )  # fmt: skip
         if not finished.worked or not result.is_file():
+            refuse_full_disk(finished.output, self._home)
             raise self._failure(finished)
         answer: dict[str, Any] = json.loads(result.read_text("utf-8"))
         return answer

@@ -16,7 +16,7 @@ from isp_plugins.packages.limits import PackageFolders
 from isp_plugins.packages.locking import keep_wheels, kept_wheels, this_python
 from isp_plugins.packages.moving import rename_into_place
 from isp_plugins.packages.processes import Finished
-from isp_plugins.packages.refusals import in_words
+from isp_plugins.packages.refusals import in_words, refuse_full_disk
 from isp_plugins.packages.sdk_wheel import DISTRIBUTION, kept_sdk
 from isp_plugins.packages.uv_tool import Uv
 from isp_plugins.packages.values import Environment, Lock
@@ -49,7 +49,8 @@ async def _fill(uv: Uv, made: Path, lock: Lock, sdk: Path, wheels: list[Path]) -
     _expect(
         await uv.run_bare(
             "venv", str(made), "--relocatable", f"--python={sys.executable}", "--no-project", folder=staging
-        )
+        ),
+        staging,
     )
     locked = staging / "locked.txt"
     pinned = f"{DISTRIBUTION} @ {sdk.as_uri()} --hash=sha256:{lock.sdk_digest}"
@@ -58,7 +59,8 @@ async def _fill(uv: Uv, made: Path, lock: Lock, sdk: Path, wheels: list[Path]) -
         await uv.run(
             "pip", "sync", str(locked), f"--python={made}", "--require-hashes", "--only-binary=:all:",
             "--compile-bytecode", "--no-sources", folder=staging, find_links=wheels,
-        )
+        ),
+        staging,
     )  # fmt: skip
 
 
@@ -67,8 +69,9 @@ def _placed(line: str, pinned: str) -> str:
     return pinned if line.startswith(f"{DISTRIBUTION}==") else line
 
 
-def _expect(finished: Finished) -> None:
+def _expect(finished: Finished, staging: Path) -> None:
     if finished.timed_out:
         raise EnvironmentFailedError(reason="it took longer than ISP_PLUGINS_PACKAGE_RESOLVE_TIMEOUT allows")
     if not finished.worked:
+        refuse_full_disk(finished.output, staging)
         raise EnvironmentFailedError(reason=in_words(finished.output))

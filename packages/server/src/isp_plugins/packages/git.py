@@ -15,6 +15,7 @@ from isp_plugins.packages.errors import PackageToolMissingError, SourceUnreachab
 from isp_plugins.packages.limits import PackageLimits
 from isp_plugins.packages.masking import masked, without_credentials
 from isp_plugins.packages.processes import Finished, run
+from isp_plugins.packages.refusals import refuse_full_disk
 from isp_plugins.packages.sources import origin_of, too_large
 from isp_plugins.packages.tool_environment import base_environment
 from isp_plugins.packages.values import Download, Source
@@ -137,6 +138,7 @@ class _Git:
             raise SourceUnreachableError(location=self._shown, problem=problem)
         if self._ended_by_limit(finished):
             raise too_large("in the repository", self._limits)
+        refuse_full_disk(finished.output, self._staging)
         said = [line for line in finished.output.strip().splitlines() if line.strip()]
         problem = masked(said[-1] if said else f"git ended with {finished.code}")
         told = next((masked(line) for line in said if line.startswith(("fatal:", "error:"))), problem)

@@ -21,7 +21,7 @@ from isp_plugins.packages.errors import (
 )
 from isp_plugins.packages.moving import rename_into_place
 from isp_plugins.packages.processes import Finished
-from isp_plugins.packages.refusals import RefusalKind, in_words, kind_of
+from isp_plugins.packages.refusals import RefusalKind, in_words, kind_of, refuse_full_disk
 from isp_plugins.packages.sdk_wheel import DISTRIBUTION, SdkWheel
 from isp_plugins.packages.uv_tool import Uv
 from isp_plugins.packages.values import Lock
@@ -49,6 +49,7 @@ async def resolve(
         folder=staging, find_links=[wheels] if wheels else [],
     )  # fmt: skip
     if not finished.worked:
+        refuse_full_disk(finished.output, staging)
         raise refusal(finished, manifest.name)
     pin = f"{DISTRIBUTION}=={sdk.version} --hash=sha256:{sdk.digest}"
     lines = [line for line in _joined(output.read_text()) if " @ " not in line]

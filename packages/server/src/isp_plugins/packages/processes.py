@@ -88,7 +88,9 @@ def _bound(file_bytes: int | None) -> None:
     """In the child, before the program: dies with the host, writes no file beyond the limit."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if file_bytes is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+        present = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        lower = file_bytes if present == resource.RLIM_INFINITY else min(file_bytes, present)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (lower, lower))
 
 
 async def _watched(process: "subprocess.Popen[bytes]", timeout_s: float) -> tuple[int, bool]:

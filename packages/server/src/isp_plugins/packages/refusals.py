@@ -6,7 +6,9 @@
 
 import re
 from enum import Enum, auto
+from pathlib import Path
 
+from isp_plugins.packages.errors import DiskFullError
 from isp_plugins.packages.masking import masked
 
 _MOST = 1500
@@ -26,6 +28,11 @@ _CONFLICT = re.compile(r"No solution found|unsatisfiable|cannot be used", re.IGN
 _WHEEL_FILE = re.compile(r" @ file://\S+| \(from file://\S+?\)|file://\S+/")
 
 
+_FULL = re.compile(
+    r"No space left on device|Disk quota exceeded|File too large \(os error 27\)|Errno (28|122|27)\b"
+)
+
+
 class RefusalKind(Enum):
     """Why uv gave up."""
 
@@ -40,6 +47,12 @@ def kind_of(output: str) -> RefusalKind:
     if _NETWORK.search(output) and not _CONFLICT.search(output):
         return RefusalKind.UNREACHABLE
     return RefusalKind.IMPOSSIBLE
+
+
+def refuse_full_disk(output: str, path: Path) -> None:
+    """`DiskFullError` where a tool failed for want of space."""
+    if found := _FULL.search(output):
+        raise DiskFullError(path=path, problem=found[0])
 
 
 def in_words(output: str) -> str:
