@@ -8,10 +8,10 @@
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from isp_plugins.api.errors import (
@@ -21,6 +21,9 @@ from isp_plugins.api.errors import (
     MediaTypeUnsupportedError,
     UploadTooLargeError,
 )
+
+if TYPE_CHECKING:  # it is there for type checkers only
+    from python_multipart.multipart import MultipartCallbacks
 
 FORM = "multipart/form-data"
 FIELDS_BYTES = 1_048_576
@@ -86,7 +89,7 @@ class _Reader:
         self._text = bytearray()
         self._file: BinaryIO | None = None
 
-    def callbacks(self) -> MultipartCallbacks:
+    def callbacks(self) -> "MultipartCallbacks":
         """What the parser calls."""
         return {
             "on_part_begin": self._begin,

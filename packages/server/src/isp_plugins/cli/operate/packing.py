@@ -98,7 +98,8 @@ def files_in(folder: Path) -> Iterator[str]:
 
 
 def _split_ref(url: str) -> tuple[str, str | None]:
-    """The `@ref` after a repository's path, where there is one."""
-    head, at, ref = url.rpartition("@")
-    path = head.split("://", 1)[-1]
-    return (head, ref) if at and ref and ("/" in path or ":" in path) else (url, None)
+    """The `@ref` in a repository's path, where there is one; an `@` before the path belongs to a user."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/") if separator else scheme.partition(":")
+    place, at, ref = path.rpartition("@")
+    return (f"{scheme if separator else ''}{separator}{host}{slash}{place}", ref) if at else (url, None)
