@@ -158,7 +158,7 @@ class Installer:
                 found = await self._configured(order, manifest, draft)
             async with progress.step("resolve"):
                 lock = await packages.resolve(wheel, manifest, staging, wheels=tree.wheels)
-                progress.detail(f"{len(lock.requirements)} distributions")
+                progress.detail(_counted(len(lock.requirements)))
             async with progress.step("environment"):
                 environment = await packages.build_environment(lock, staging)
                 artifact = await packages.keep(wheel, staging)
@@ -292,9 +292,18 @@ def _verified(download: Download) -> str:
     told = [
         f"sha256 {origin['sha256']}" if origin.get("sha256") else "",
         f"commit {origin['commit']}" if origin.get("commit") else "",
-        f"{origin['bytes'] / MIB:.1f} MiB" if origin.get("bytes") else "",
+        _size(origin["bytes"]) if origin.get("bytes") else "",
     ]
     return ", ".join(part for part in told if part)
+
+
+def _size(count: int) -> str:
+    return f"{count / MIB:.1f} MiB" if count >= MIB else f"{-(-count // 1024)} KiB"
+
+
+def _counted(distributions: int) -> str:
+    """How many are locked, the SDK among them."""
+    return f"{distributions} distribution{'' if distributions == 1 else 's'} locked"
 
 
 def _why_stopped(result: Mapping[str, Any]) -> str:
