@@ -134,3 +134,11 @@ class ConfigurationIncompleteForEnableError(ConflictError):
 
 class KeptPluginNotFoundError(NotFoundError):
     """Nothing is kept of a plugin named {name}. GET /api/v1/plugins/kept lists what is."""
+
+
+class InstallationMissingError(PluginFailedError):
+    """The {what} of plugin {name} is not on this machine. Uninstall it with --keep configuration,storage and install it again."""
+
+
+class PackagedFieldError(ConflictError):
+    """Plugin {name} was installed from a package, and {fields} follow from it. Change the package and install that; what the server alone decides (log_level, display_name, ...) can be changed here."""

@@ -21,6 +21,7 @@ from isp_plugins.configuration.values import Candidate, ConfigChange, ConfigEntr
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Runtime
 from isp_plugins.contracts.vocabulary import Desired, State
+from isp_plugins.contracts.worker import Death
 from isp_plugins.db.engine import Database
 from isp_plugins.db.paging import Page
 from isp_plugins.hooks.store import HookChanges, HookDraft, HookStore, HookView
@@ -37,10 +38,12 @@ from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.closing import stop_all
 from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.dying import died
 from isp_plugins.lifecycle.errors import PluginEnableFailedError, PluginsClosingError
 from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
 from isp_plugins.lifecycle.kept import Part
+from isp_plugins.lifecycle.launching import ProgramOf
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.quarantine import quarantine
@@ -84,6 +87,7 @@ class PluginManager:
         settings: Settings,
         host_calls: Callable[[int, str], HostCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
+        program_of: ProgramOf = lambda _record: None,
     ) -> None:
         self._stage = set_stage(
             database=database,
@@ -98,6 +102,7 @@ class PluginManager:
             settings=settings,
             host_calls=host_calls,
             hung=hung,
+            program_of=program_of,
         )
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)
         self._prober = Prober(self._stage, self._probe)
@@ -311,6 +316,11 @@ class PluginManager:
         """Told by the engine's observer, from any thread, how many threads of a plugin hang; too many put it into quarantine."""
         if count - self._forgiven.get(plugin_id, 0) >= self._stage.settings.abandoned_thread_limit:
             self._loop.call_soon_threadsafe(self._quarantine, plugin_id, count)
+
+    def on_died(self, death: Death) -> None:
+        """Told by the runtime, on the loop, of a worker that died although nobody asked it to stop."""
+        if not self._closing:
+            self._begin(died(self._stage, death))
 
     async def close(self) -> None:
         """Stop every plugin, dependants first, within the deadlines; what is wanted of them stays wanted."""

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.actors import Actor
 from isp_plugins.configuration.values import Candidate
+from isp_plugins.contracts.vocabulary import RuntimeKind
 from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.dependencies import cycle_through, required_names, shown_cycle
 from isp_plugins.lifecycle.directory import PluginDirectory
@@ -28,7 +29,8 @@ async def install(
     stage: Stage, draft: PluginDraft, release: ReleaseDraft, candidate: Candidate, actor: Actor
 ) -> PluginRecord:
     """Store a plugin with its release and its configuration; as `register`, and `ConfigurationConflictError`."""
-    return await _store(stage, draft, actor, release, candidate)
+    in_worker = replace(draft, runtime=RuntimeKind.PROCESS)
+    return await _store(stage, in_worker, actor, release, candidate)
 
 
 async def _store(

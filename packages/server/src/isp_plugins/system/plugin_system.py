@@ -32,12 +32,15 @@ from isp_plugins.lifecycle.shelf import Shelf
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.operations import Operations
 from isp_plugins.packages.store import PackageStore
+from isp_plugins.runtime.choosing import RuntimeByKind
 from isp_plugins.runtime.in_process import InProcessRuntime
 from isp_plugins.runtime.threads import DaemonThreads
+from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
 from isp_plugins.system.observer import HostObserver
+from isp_plugins.system.programs import Programs
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.retention import LogLimits, LogRetention
 from isp_plugins.telemetry.stats import Statistics
@@ -229,7 +232,16 @@ async def _raise_house(
         database=base.database,
         audit=base.audit,
         configuration=configuration,
-        runtime=InProcessRuntime(settings.plugin_folders, threads, loop),
+        runtime=RuntimeByKind(
+            in_process=InProcessRuntime(settings.plugin_folders, threads, loop),
+            worker=WorkerRuntime(
+                WorkerSettings.of(settings),
+                clock,
+                on_death=lambda death: manager.on_died(death),  # noqa: PLW0108  the manager is made after its runtime
+                mask=base.logs.masked,
+            ),
+        ),
+        program_of=Programs(settings.plugin_folders, packages),
         engine=engine,
         hook_store=hook_store,
         logs=base.logs,

@@ -29,6 +29,7 @@ ModulePath = Annotated[
 ClassName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 PluginTypeIn = Annotated[PluginType, LENIENT]
 LogLevelIn = Annotated[LogLevel, LENIENT]
+RuntimeIn = Annotated[RuntimeKind, LENIENT]
 
 EXAMPLE: JsonDict = {
     "name": "my_custom_plugin",
@@ -74,6 +75,10 @@ class PluginIn(Input):
     )
     dependencies: list[DependencyIn] = Field(default_factory=list, max_length=100)
     hooks: list[SubscriptionIn] = Field(default_factory=list, max_length=200)
+    runtime: RuntimeIn = Field(
+        default=RuntimeKind.IN_PROCESS,
+        description="`in_process`: in the host's own process; `process`: in a worker process of its own.",
+    )
     exclusive: bool = Field(
         default=True,
         description="Cannot live twice: a reload stops the old instance before it starts the new one.",
@@ -102,6 +107,7 @@ class PluginChangesIn(Input):
     entry_point: ClassName = Field(default_factory=absent)
     config_schema: JsonObject = Field(default_factory=absent)
     dependencies: list[DependencyIn] = Field(default_factory=absent, max_length=100)
+    runtime: RuntimeIn = Field(default_factory=absent)
     exclusive: bool = Field(default_factory=absent)
     trusted_inline: bool = Field(default_factory=absent)
     log_level: LogLevelIn = Field(default_factory=absent)
