@@ -213,6 +213,16 @@ class Settings:
         "Whether `/metrics` answers without a key: `no`, or `loopback` for callers on this machine (not behind a reverse proxy on it).",
         pattern="no|loopback",
     )
+    local_sources: str | None = _setting(
+        None,
+        "Folders (separated like PATH) of the server below which a plugin may be installed from over the API; unset: none. The command line packs and uploads a folder instead.",
+    )
+    operation_concurrency: int = _setting(
+        2, "Installations that are worked on at the same time; others are queued.", low=1
+    )
+    operation_retention_days: float = _setting(
+        30.0, "How long ended operations are kept, in days; 0: for ever.", low=0.0, high=36_500
+    )
     idempotency_hours: float = _setting(
         24.0, "How long the stored result of an idempotent dispatch is returned, in hours.", low=0.01
     )
@@ -294,8 +304,18 @@ class Settings:
         """The folders of the plugin path."""
         if self.plugin_path is None:
             return (self.data_dir.absolute(),)
-        separator = ";" if re.match(r"^[A-Za-z]:\\", self.plugin_path) else ":"
-        return tuple(Path(part).absolute() for part in self.plugin_path.split(separator) if part)
+        return _folders(self.plugin_path)
+
+    @property
+    def local_source_roots(self) -> tuple[Path, ...]:
+        """The folders below which the API may install from."""
+        return _folders(self.local_sources or "")
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    """Folders that are separated like PATH."""
+    separator = ";" if re.match(r"^[A-Za-z]:\\", text) else ":"
+    return tuple(Path(part).absolute() for part in text.split(separator) if part)
 
 
 def variable_of(name: str) -> str:

@@ -25,11 +25,13 @@ from isp_plugins.api.resources import (
     doctor,
     health,
     hooks,
+    install,
     keys,
     lifecycle,
     logs,
     me,
     metrics,
+    operations,
     plugins,
     public,
     secrets,
@@ -37,6 +39,7 @@ from isp_plugins.api.resources import (
     subscriptions,
     templates,
     workers,
+    uninstall,
 )
 from isp_plugins.system import PluginSystem
 
@@ -94,6 +97,9 @@ def _routes() -> list[BaseRoute]:
         templates,
         configuration,
         subscriptions,
+        install,
+        uninstall,
+        operations,
         keys,
         me,
         audit,

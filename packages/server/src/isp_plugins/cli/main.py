@@ -14,7 +14,9 @@ from isp_plugins.cli.operate import (
     doctor,
     health,
     hooks,
+    install,
     logs,
+    operations,
     plugins,
     stats,
     workers,
@@ -35,6 +37,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 plugins.add_to(app)
+install.add_to(app)
 health.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)
@@ -44,6 +47,7 @@ new.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")
 app.add_typer(doctor.app, name="doctor")
+app.add_typer(operations.app, name="operations")
 app.add_typer(templates.app, name="templates")
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.audit, name="audit")

@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from isp_plugins.audit import AuditLog, AuditTag
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
-from isp_plugins.configuration.values import ConfigChange, ConfigEntry
+from isp_plugins.configuration.values import Candidate, ConfigChange, ConfigEntry
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Runtime
 from isp_plugins.contracts.vocabulary import Desired, State
@@ -42,6 +42,7 @@ from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.errors import PluginEnableFailedError, PluginsClosingError
 from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
+from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.launching import ProgramOf
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.probing import Prober, probe
@@ -55,6 +56,7 @@ from isp_plugins.lifecycle.records import (
     PluginRecord,
 )
 from isp_plugins.lifecycle.recovering import recover
+from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.lifecycle.stage import Engine, set_stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, not_active
@@ -116,6 +118,8 @@ class PluginManager:
         self._directory = directory
         self._loop = asyncio.get_running_loop()
         self._working: set[asyncio.Task[Any]] = set()
+        self.on_uninstalled: Callable[[], Awaitable[Any]] = _nothing
+        """Drops the files of an installed plugin that is gone."""
         self._loaded = False
         self._closing = False
 
@@ -124,6 +128,12 @@ class PluginManager:
     async def register(self, draft: PluginDraft, actor: Actor) -> PluginRecord:
         """Make a plugin known, with its subscriptions; `PluginNameTakenError`, `DependencyCycleError`, errors of the hooks' room."""
         return await self._whole(registering.register(self._stage, draft, actor))
+
+    async def install(
+        self, draft: PluginDraft, release: ReleaseDraft, candidate: Candidate, actor: Actor
+    ) -> PluginRecord:
+        """Make a plugin known that was installed, with its release and configuration; errors as of `register`."""
+        return await self._whole(registering.install(self._stage, draft, release, candidate, actor))
 
     async def update(self, plugin_id: int, changes: PluginChanges, actor: Actor) -> PluginRecord:
         """Change a plugin's description; an active one is reloaded where needed, or nothing changes (`PluginUpdateFailedError`)."""
@@ -136,9 +146,17 @@ class PluginManager:
 
         return await self._whole(work())
 
-    async def delete(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> None:
-        """Disable a plugin and drop everything of it but logs and audit; `PluginStillNeededError` with the names of those that need it."""
-        await self._whole(removing.delete(self._stage, plugin_id, actor, cascade=cascade))
+    async def delete(
+        self, plugin_id: int, actor: Actor, *, cascade: bool = False, keep: frozenset[Part] = frozenset()
+    ) -> None:
+        """Disable a plugin and drop everything of it but logs, audit and these parts; `PluginStillNeededError` with the names of those that need it."""
+
+        async def work() -> None:
+            record = await removing.delete(self._stage, plugin_id, actor, cascade=cascade, keep=keep)
+            if record.release is not None:
+                await self.on_uninstalled()
+
+        await self._whole(work())
 
     # --- lifecycle ---
 
@@ -374,3 +392,7 @@ class PluginManager:
             work.close()
             raise PluginsClosingError
         return await asyncio.shield(self._begin(work))
+
+
+async def _nothing() -> None:
+    """What is done for a plugin without files of ours."""

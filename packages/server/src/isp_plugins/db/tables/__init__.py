@@ -9,7 +9,14 @@ from isp_plugins.db.tables.deaths import PluginDeath
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
 from isp_plugins.db.tables.health import PluginHealthEntry
 from isp_plugins.db.tables.logs import PluginLog, PluginLogTotals
-from isp_plugins.db.tables.plugins import Plugin, PluginDependency, PluginHook, PluginInstance
+from isp_plugins.db.tables.operations import OperationRow
+from isp_plugins.db.tables.plugins import (
+    Plugin,
+    PluginDependency,
+    PluginHook,
+    PluginInstance,
+    PluginRelease,
+)
 from isp_plugins.db.tables.statistics import PluginLastRuns, PluginStatistics
 from isp_plugins.db.tables.storage import PluginStorageItem
 from isp_plugins.db.tables.system import SystemMetadata
@@ -21,6 +28,7 @@ __all__ = [
     "Base",
     "ConfigurationVersion",
     "IdempotentDispatch",
+    "OperationRow",
     "Plugin",
     "PluginConfiguration",
     "PluginDeath",
@@ -32,6 +40,7 @@ __all__ = [
     "PluginLog",
     "PluginLogTotals",
     "PluginRegistryEntry",
+    "PluginRelease",
     "PluginStatistics",
     "PluginStorageItem",
     "PluginTemplate",
