@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from isp_plugins.cli.develop import new, templates
+from isp_plugins.cli.develop import new, protocol, templates
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate import access, configuration, doctor, health, hooks, logs, plugins, stats
 from isp_plugins.cli.output import fail
@@ -34,6 +34,7 @@ app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(templates.app, name="templates")
+app.add_typer(protocol.app, name="protocol")
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.audit, name="audit")
 app.add_typer(access.secrets, name="secrets")
