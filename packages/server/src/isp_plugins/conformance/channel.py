@@ -58,7 +58,7 @@ class Channel(asyncio.Protocol):
         self.interrupted = asyncio.Event()
         """The channel has ended, or something came that is not the protocol."""
         self.host = PlayedHost(self.send)
-        self.transport: asyncio.WriteTransport | None = None
+        self.transport: asyncio.Transport | None = None
         self._rest = b""
         self._overflows = False
         self._last_id = 0

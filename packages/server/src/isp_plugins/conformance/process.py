@@ -12,7 +12,6 @@ import socket
 import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from typing import IO
 
 from isp_plugins.conformance.channel import Channel
 from isp_plugins.conformance.vocabulary import SOCKET_VARIABLE, Transport
@@ -83,39 +82,36 @@ class Subject:
 async def started(command: Sequence[str], transport: Transport, limit: int) -> AsyncIterator[Subject]:
     """A running command; it does not outlive the block."""
     channel, lines = Channel(limit), deque[str](maxlen=LOG_LINES)
+    loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
-        ours, theirs = socket.socketpair() if transport is Transport.SOCKET else (None, None)
-        try:
-            process = _start(command, theirs)
-        finally:
-            if theirs is not None:
-                theirs.close()
+        ours, theirs = socket.socketpair()
+        stack.callback(ours.close)
+        with theirs:
+            process = _start(command, transport, theirs.fileno())
         subject = Subject(process, channel, lines)
         stack.callback(subject.kill)
-        if ours is None:
-            await _connect_pipes(stack, process, channel)
-        else:
-            channel.transport, _ = await asyncio.get_running_loop().create_connection(
-                lambda: channel, sock=ours
-            )
-            stack.callback(channel.transport.close)
-            await _read(stack, process.stdout, LogReader(lines))
-        await _read(stack, process.stderr, LogReader(lines))
+        channel.transport, _ = await loop.create_connection(lambda: channel, sock=ours)
+        stack.callback(channel.transport.abort)
+        for pipe in filter(None, (process.stdout, process.stderr)):
+            reading, _ = await loop.connect_read_pipe(lambda: LogReader(lines), pipe)
+            stack.callback(reading.close)
         yield subject
     await asyncio.sleep(0)  # the transports close in the loop's next round
 
 
-def _start(command: Sequence[str], theirs: socket.socket | None) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], transport: Transport, channel: int) -> subprocess.Popen[bytes]:
+    """The process, with the channel where the host puts it, too."""
+    over_stdio = transport is Transport.STDIO
     variables = {name: value for name, value in os.environ.items() if name != SOCKET_VARIABLE}
-    if theirs is not None:
-        variables[SOCKET_VARIABLE] = str(theirs.fileno())
+    if not over_stdio:
+        variables[SOCKET_VARIABLE] = str(channel)
     try:
         return subprocess.Popen(  # noqa: S603  running the command that was named is what the suite is for
             list(command),
-            stdin=subprocess.PIPE if theirs is None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdin=channel if over_stdio else subprocess.DEVNULL,
+            stdout=channel if over_stdio else subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=() if theirs is None else (theirs.fileno(),),
+            pass_fds=() if over_stdio else (channel,),
             env=variables,
             start_new_session=True,
         )
@@ -123,23 +119,3 @@ def _start(command: Sequence[str], theirs: socket.socket | None) -> subprocess.P
         raise CommandNotStartedError(
             command=" ".join(command), reason=error.strerror or str(error)
         ) from error
-
-
-async def _connect_pipes(
-    stack: contextlib.AsyncExitStack, process: subprocess.Popen[bytes], channel: Channel
-) -> None:
-    transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, process.stdin)
-    stack.callback(_abort, transport)
-    channel.transport = transport
-    await _read(stack, process.stdout, channel)
-
-
-def _abort(transport: asyncio.WriteTransport) -> None:
-    """Close at once, with whatever is unsent; a transport that is closed already takes no second time."""
-    if not transport.is_closing():
-        transport.abort()
-
-
-async def _read(stack: contextlib.AsyncExitStack, pipe: IO[bytes] | None, protocol: asyncio.Protocol) -> None:
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
-    stack.callback(transport.close)

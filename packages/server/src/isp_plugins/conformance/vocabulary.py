@@ -53,7 +53,7 @@ class Transport(StrEnum):
     """What carries the messages."""
 
     STDIO = "stdio"
-    """Standard input and output; standard error is the log."""
+    """Standard input and output, two ends of one stream socket; standard error is the log."""
     SOCKET = "socket"
     """An inherited stream socket; standard output and error are the log."""
 
