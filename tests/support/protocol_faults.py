@@ -59,7 +59,7 @@ breaks("initialize-comes-before-calls", check_order=anything)
 breaks("initialize-happens-once", check_initialize=anything)
 breaks("initialize-can-fail", reason=lambda *_: "it failed")
 breaks_plugin("configuration-arrives", configuration=lambda self, *_: {**self.config, "text": "gr?"})
-breaks("activate", on_activate=anything)
+breaks("activate", on_activate=lambda self, params: forbid(self, "no activate here"))
 breaks("unknown-members-are-ignored", on_ping=lambda self, params: forbid(self, "what?") if params else {})
 
 # Messages

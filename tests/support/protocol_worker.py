@@ -102,13 +102,13 @@ class Worker:
 
     def run(self):
         while True:
-            line = self.stream_in.readline(self.limit)
+            line = self.stream_in.readline(self.limit + 1)
             if not line:
                 self.ended()
                 return
             if not line.endswith(b"\n"):
                 while line and not line.endswith(b"\n"):
-                    line = self.stream_in.readline(self.limit)
+                    line = self.stream_in.readline(self.limit + 1)
                 self.too_long()
                 continue
             self.take(line)
@@ -297,7 +297,7 @@ class Worker:
             line = self.line({"id": number, "result": result})
         except ValueError as error:
             raise ProtocolError(NOT_SENDABLE, f"The result is no JSON value: {error}") from error
-        if self.limit_answers and len(line) > self.limit:
+        if self.limit_answers and len(line) - 1 > self.limit:
             raise ProtocolError(NOT_SENDABLE, f"The result needs {len(line)} bytes of {self.limit}.")
         self.write(line)
 

@@ -90,7 +90,7 @@ class Lines {
       const { pieces, length } = this;
       this.pieces = [];
       this.length = 0;
-      if (length + 1 > this.limit) this.onTooLong(length + 1);
+      if (length > this.limit) this.onTooLong(length);
       else this.onLine(Buffer.concat(pieces, length));
     }
     this.keep(chunk.subarray(start));
@@ -98,7 +98,7 @@ class Lines {
 
   keep(piece) {
     this.length += piece.length;
-    if (this.length < this.limit) this.pieces.push(piece);
+    if (this.length <= this.limit) this.pieces.push(piece);
     else this.pieces = [];
   }
 }
@@ -227,8 +227,8 @@ class Worker {
 
   send(message) {
     const line = Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
-    if (line.length > this.lines.limit) {
-      const text = `A message of ${line.length} bytes is longer than the limit of ${this.lines.limit}; send less at once.`;
+    if (line.length - 1 > this.lines.limit) {
+      const text = `A message of ${line.length - 1} bytes is longer than the limit of ${this.lines.limit}; send less at once.`;
       throw new ProtocolError(CODE.NOT_SENDABLE, text);
     }
     this.output.write(line);

@@ -37,7 +37,7 @@ async def test_message_over_the_limit_is_one_violation_and_the_next_is_read(chan
 async def test_longest_message_is_no_violation(channel):
     pending, _ = channel.prepared("ping", {})
     line = encode(PONG | {"result": {"pad": ""}})
-    channel.data_received(line.replace(b'""', b'"' + b"x" * (100 - len(line)) + b'"'))
+    channel.data_received(line.replace(b'""', b'"' + b"x" * (101 - len(line)) + b'"'))
     assert (channel.violations, pending.answer.done()) == ([], True)
 
 

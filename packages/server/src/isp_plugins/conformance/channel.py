@@ -97,7 +97,7 @@ class Channel(asyncio.Protocol):
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take_line(line)
-        if len(self._rest) >= self.limit:
+        if len(self._rest) > self.limit:
             self._violation(f"a message of more than {self.limit} bytes: {shown_bytes(self._rest)}")
             self._rest = b""
             self._overflows = True
@@ -118,10 +118,8 @@ class Channel(asyncio.Protocol):
         if self._overflows:  # the end of a line of which too much was dropped already
             self._overflows = False
             return
-        if len(line) >= self.limit:
-            self._violation(
-                f"a message of {len(line) + 1} bytes, more than {self.limit}: {shown_bytes(line)}"
-            )
+        if len(line) > self.limit:
+            self._violation(f"a message of {len(line)} bytes, more than {self.limit}: {shown_bytes(line)}")
             return
         try:
             message = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)

@@ -94,8 +94,8 @@ TO_WORKER: Mapping[str, Shape] = {
             }
         ),
     ),
-    "activate": Shape(result=_OBJECT),
-    "configure": Shape(_object({"config": _OBJECT}), _OBJECT),
+    "activate": Shape(result=_ANY),
+    "configure": Shape(_object({"config": _OBJECT}), _ANY),
     "health": Shape(
         result=_object({"status": {"enum": ["healthy", "degraded", "unhealthy"]}, "checks": _list(_CHECK)})
     ),

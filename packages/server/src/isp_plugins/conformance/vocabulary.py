@@ -5,7 +5,7 @@ from enum import IntEnum, StrEnum
 VERSION = 1
 """The version of the protocol that this suite checks."""
 DEFAULT_LIMIT = 4 * 1024 * 1024
-"""`max_message_bytes` where a check needs no other, in bytes."""
+"""`max_message_bytes` where a check needs no other: how long a line may be, its newline not counted, in bytes."""
 SMALLEST_LIMIT = 64 * 1024
 """The smallest `max_message_bytes` that a host may tell, in bytes."""
 MAX_CALLS = 8

@@ -5,7 +5,7 @@ from typing import Any
 
 from isp_plugins.conformance.channel import encode, unmet
 from isp_plugins.conformance.checking import check
-from isp_plugins.conformance.session import Session, call_of, expect_error
+from isp_plugins.conformance.session import Session, call_of, expect_equal, expect_error
 from isp_plugins.conformance.vocabulary import SMALLEST_LIMIT, Code, Stage
 
 UNICODE = [
@@ -14,8 +14,6 @@ UNICODE = [
 NUMBERS = [0, -1, 2**53 - 1, -(2**53) + 1, 0.1, 1e-9, 1.5e300, True, False, None]
 BETWEEN_PIECES_S = 0.02
 """Time for the worker to read the beginning of a message by itself; where it is too short nothing is found wrong that is right."""
-OVERHEAD = 1024
-"""What a message has beside its payload, at most, in bytes."""
 
 
 @check(Stage.GREETED)
@@ -103,8 +101,12 @@ async def json_values(session: Session) -> None:
 
 @check(Stage.ACTIVE, methods=("echo",))
 async def large_payload(session: Session) -> None:
-    """A message may be as long as the handshake allows."""
-    await session.expect_echo("x" * (session.channel.limit - OVERHEAD))
+    """A message may be exactly as long as the handshake allows, its newline not counted."""
+    params = {"method": "echo", "payload": "", "call": call_of()}
+    pending, line = session.channel.prepared("invoke", params)
+    padding = "x" * (session.channel.limit + 1 - len(line))
+    session.channel.write(line.replace(b'"payload":""', f'"payload":"{padding}"'.encode()))
+    expect_equal("the payload of echo", padding, session.result_of(await session.answer_to(pending)))
 
 
 @check(Stage.ACTIVE, methods=("repeat", "echo"), limit=SMALLEST_LIMIT)

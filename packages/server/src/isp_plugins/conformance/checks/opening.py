@@ -82,7 +82,7 @@ async def configuration_arrives(session: Session) -> None:
 
 @check(Stage.INITIALIZED)
 async def activate(session: Session) -> None:
-    """`activate` is answered with an object, whether or not the plugin has such a method."""
+    """`activate` is answered with a result, whether or not the plugin has such a method."""
     await session.get("activate", {})
 
 
