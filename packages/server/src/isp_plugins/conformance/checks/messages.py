@@ -31,7 +31,7 @@ async def unknown_request(session: Session) -> None:
 @check(Stage.ACTIVE)
 async def bad_params(session: Session) -> None:
     """Parameters of the wrong shape are answered with -32602."""
-    for params in ({"payload": 1}, {"method": 5, "payload": 1}, [1, 2]):
+    for params in ({"payload": 1}, {"method": 5, "payload": 1}, {}):
         await session.refused("invoke", params, Code.BAD_PARAMS)
 
 
