@@ -20,9 +20,9 @@ SERVE = (
 PLUGIN = "conformance:Conformance"
 
 
+@pytest.mark.timeout(600)  # a process for each check
 @pytest.mark.parametrize(
-    ("transport", "options"),
-    [(Transport.SOCKET, ()), (Transport.STDIO, ()), (Transport.SOCKET, ("--standard-json",))],
+    ("transport", "options"), [(Transport.SOCKET, ()), (Transport.STDIO, ("--standard-json",))]
 )
 async def test_worker_of_the_sdk_passes_every_check(transport, options):
     report = await run(Options((*SERVE, *options, PLUGIN), transport, answer_s=60, handshake_s=60))

@@ -33,6 +33,7 @@ async def verdict(name, command, **more):
     return report.results[0]
 
 
+@pytest.mark.timeout(600)  # a process for each check
 @pytest.mark.parametrize("transport", list(Transport))
 async def test_good_worker_passes_everything(transport):
     report = await run(options(*WORKER, transport=transport))

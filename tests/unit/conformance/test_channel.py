@@ -2,7 +2,7 @@
 
 import pytest
 
-from isp_plugins.conformance.channel import Channel, encode
+from isp_plugins.conformance.channel import KEPT, Channel, encode
 from isp_plugins.conformance.results import UnmetError
 from isp_plugins.conformance.session import expect_equal
 
@@ -71,3 +71,12 @@ def test_values_of_different_kinds_are_not_equal(expected, got):
 
 def test_number_in_another_spelling_is_equal():
     expect_equal("it", {"a": [1.0, 2]}, {"a": [1, 2]})
+
+
+async def test_flood_fills_no_memory(channel):
+    channel.data_received(b"hello\n" * (KEPT + 5))
+    channel.limit = 1000
+    channel.data_received(
+        encode({"jsonrpc": "2.0", "method": "step", "params": {"name": "import"}}) * (KEPT + 5)
+    )
+    assert (len(channel.violations), len(channel.notifications)) == (KEPT, KEPT)

@@ -14,6 +14,7 @@ CONFORMANCE = ("node", str(Path(__file__).with_name("conformance.js")))
 WAIT_S = 60.0
 
 
+@pytest.mark.timeout(600)  # a process for each check
 @pytest.mark.parametrize("transport", list(Transport))
 async def test_conformance_plugin_passes_every_check(transport: Transport) -> None:
     report = await run(Options(CONFORMANCE, transport, answer_s=WAIT_S, handshake_s=WAIT_S))

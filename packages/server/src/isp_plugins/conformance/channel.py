@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -12,6 +13,8 @@ from isp_plugins.conformance.shapes import mistakes_in_message
 
 SHOWN = 200
 """How much of a message is shown, in characters."""
+KEPT = 1000
+"""How many notifications, the newest, and how many violations, the oldest, are kept of a worker that floods the channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Channel(asyncio.Protocol):
         self.limit = limit
         self.violations: list[str] = []
         """What came and is not the protocol, each in a sentence."""
-        self.notifications: list[tuple[str, Mapping[str, Any]]] = []
+        self.notifications: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=KEPT)
         self.early: list[str] = []
         """The methods of what came before the first answer."""
         self.unnamed: asyncio.Queue[Answer] = asyncio.Queue()
@@ -111,7 +114,8 @@ class Channel(asyncio.Protocol):
         self.interrupted.set()
 
     def _violation(self, text: str) -> None:
-        self.violations.append(text)
+        if len(self.violations) < KEPT:
+            self.violations.append(text)
         self.interrupted.set()
 
     def _take_line(self, line: bytes) -> None:

@@ -91,7 +91,8 @@ TO_WORKER: Mapping[str, Shape] = {
                 "hooks": _list(_HOOK),
                 "methods": _list(_METHOD),
                 "capabilities": _list({"enum": ["activate", "configure", "test_connection"]}),
-            }
+            },
+            refused={"type": "object", "additionalProperties": _TEXT},
         ),
     ),
     "activate": Shape(result=_ANY),
