@@ -154,7 +154,8 @@ class Worker:
             if work is None:
                 raise ProtocolError(UNKNOWN, f"There is no request {method}.")
             if method in ("invoke", "execute", "health"):
-                self.check_params(params)
+                if method != "health":
+                    self.check_params(params)
                 self.start(number, work, params)
             else:
                 self.answer(number, work(params))
@@ -170,7 +171,7 @@ class Worker:
     def check_params(self, params):
         if not isinstance(params, dict):
             raise ProtocolError(BAD_PARAMS, "params: expected an object.")
-        if params and not isinstance(params.get("method"), str):
+        if not isinstance(params.get("method"), str):
             raise ProtocolError(BAD_PARAMS, "method: expected a text.")
 
     def start(self, number, work, params):
