@@ -40,6 +40,9 @@ STATUSES: Mapping[type[PluginSystemError], int] = {
 CHALLENGE = 'Bearer realm="isp-plugins", ApiKey realm="isp-plugins"'
 """What a 401 asks for: the key as a bearer token, or in `X-API-Key`."""
 
+COMMAND_LINE_ONLY = ("isp_plugins.cli.", "isp_plugins.conformance.")
+"""Modules whose errors no request meets, whether or not something has imported them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
@@ -70,9 +73,13 @@ def kind_of(error: type[PluginSystemError]) -> ProblemKind:
 
 
 def every_kind() -> list[ProblemKind]:
-    """Every kind of problem that this API can answer with, by slug: the product's own errors, without those that stop a start."""
+    """Every kind of problem that this API can answer with, by slug: the product's own errors, without those that stop a start or are the command line's alone."""
     ours = {error for error in _below(PluginSystemError) if error.__module__.startswith("isp_plugins.")}
-    answered = {error for error in ours if not issubclass(error, families.StartupError)}
+    answered = {
+        error
+        for error in ours
+        if not issubclass(error, families.StartupError) and not error.__module__.startswith(COMMAND_LINE_ONLY)
+    }
     return sorted((kind_of(error) for error in answered), key=lambda kind: kind.slug)
 
 
