@@ -38,8 +38,8 @@ from isp_plugins.api.resources import (
     stats,
     subscriptions,
     templates,
-    workers,
     uninstall,
+    workers,
 )
 from isp_plugins.system import PluginSystem
 
