@@ -40,11 +40,14 @@ class Desk(Protocol):
 class Crew:
     """The threads around one channel."""
 
-    def __init__(self, link: Link, desk: Desk, lines: Lines, *, most: int = MAX_CALLS) -> None:
+    def __init__(
+        self, link: Link, desk: Desk, lines: Lines, *, over: Callable[[int], Any] = os._exit
+    ) -> None:
         self._link = link
         self._desk = desk
         self._lines = lines
-        self._most = most
+        self._most = MAX_CALLS
+        self._over = over
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._reading = threading.Lock()
@@ -116,10 +119,10 @@ class Crew:
                         if call is not None:
                             self._queue.append(call)
             except (EOFError, OSError):
-                os._exit(0)
+                self._over(0)
             except MessageTooLongError as error:
                 os.write(2, f"the host sent what is not the protocol: {error}\n".encode())
-                os._exit(1)
+                self._over(1)
 
     def _begin(self) -> bool:
         """Become one of those that run calls, if there is room; somebody else reads then."""
