@@ -17,6 +17,8 @@ from pathlib import Path
 from isp_plugins.contracts.worker import ResourceUse
 
 PROC = Path("/proc")
+STAT_BYTES = 4096
+"""More than a process's line has."""
 _ZOMBIES = frozenset({b"Z", b"X"})
 
 
@@ -36,8 +38,6 @@ class _Member:
     """One process of a group."""
 
     pid: int
-    group: int
-    session: int
     is_gone: bool
     """It has ended, and waits to be reaped."""
     ticks: int
@@ -50,10 +50,8 @@ class _Member:
 def read_workers(leaders: Mapping[int, int | None], proc: Path = PROC) -> dict[int, Reading]:
     """What each worker uses now, by the number of its first process; the value is when that one began, None: not known yet."""
     groups: dict[int, list[_Member]] = {}
-    for member in _members(proc):
-        leader = member.group if member.group in leaders else member.session
-        if leader in leaders:
-            groups.setdefault(leader, []).append(member)
+    for leader, member in _members(leaders, proc):
+        groups.setdefault(leader, []).append(member)
     at = time.monotonic()
     found = {leader: _reading(leader, members, at, proc) for leader, members in groups.items()}
     return {
@@ -73,29 +71,41 @@ def read_machine(proc: Path = PROC) -> tuple[int, int] | None:
     return sum(ticks), ticks[3] + ticks[4]
 
 
-def _members(proc: Path) -> Iterator[_Member]:
-    """Every process of the machine that can be looked at."""
+def _members(leaders: Mapping[int, int | None], proc: Path) -> Iterator[tuple[int, _Member]]:
+    """Every process of these workers, each with its worker."""
     try:
         names = os.listdir(proc)  # noqa: PTH208  as fast as can be, and names are what is needed
     except OSError:
         return
     for name in names:
-        if name.isdecimal() and (member := _member(proc, name)) is not None:
-            yield member
+        if not name.isdecimal() or not (text := _text(f"{proc}/{name}/stat")):
+            continue
+        _, _, rest = text.rpartition(b") ")  # a name may hold blanks and brackets
+        _, _, group, session, _ = rest.split(b" ", 4)
+        for leader in (int(group), int(session)):
+            if leader in leaders:
+                yield leader, _member(int(name), rest.split())
+                break
 
 
-def _member(proc: Path, name: str) -> _Member | None:
-    """One process; None where it ended meanwhile."""
+def _text(file: str) -> bytes:
+    """What a small file of the kernel's says; nothing where its process has ended."""
     try:
-        with open(f"{proc}/{name}/stat", "rb") as stream:  # noqa: PTH123  three times as fast as a Path, for every process
-            text = stream.read()
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
-    fields = text[text.rindex(b")") + 2 :].split()  # a name may hold blanks and brackets
+        return b""
+    try:
+        return os.read(descriptor, STAT_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _member(pid: int, fields: list[bytes]) -> _Member:
+    """One process; the fields are those behind its name."""
     return _Member(
-        pid=int(name),
-        group=int(fields[2]),
-        session=int(fields[3]),
+        pid=pid,
         is_gone=fields[0] in _ZOMBIES,
         ticks=sum(int(field) for field in fields[11:15]),
         threads=int(fields[17]),

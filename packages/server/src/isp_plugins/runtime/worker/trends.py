@@ -30,7 +30,7 @@ class Thresholds:
 
     busy_percent: float = 75.0
     """Processor time, in percent of one core."""
-    crowded_percent: float = 20.0
+    crowded_percent: float = 10.0
     """The same where the machine has no core to spare, so that nobody gets a whole one."""
     growth_bytes_s: float = 1.0 * MIB
     """Growth of memory, in bytes a second."""
