@@ -231,6 +231,25 @@ async def test_conflict_is_told_in_the_resolvers_words(installer, tmp_path):
     assert "file://" not in raised.value.message
 
 
+async def test_dependency_by_url_is_refused(installer, tmp_path):
+    direct = make_wheel(tmp_path / "direct", "direct", "1.0")
+    with pytest.raises(ResolutionImpossibleError, match="direct is required by its URL"):
+        await installer.install(upload(make_plugin_wheel(tmp_path, requires=[f"direct @ {direct.as_uri()}"])))
+
+
+async def test_nothing_of_a_dependency_runs_when_the_interpreter_starts(make_installer, tmp_path):
+    marker = tmp_path / "was-run"
+    files = {"hook.pth": f"import pathlib; pathlib.Path({str(marker)!r}).touch()\n", "quiet.py": "X = 1\n"}
+    make_wheel(tmp_path / "links", "quiet", "1.0", files=files)
+    make_wheel(tmp_path / "links", "loud", "1.0", files={"sitecustomize.py": "1/0\n"})
+    installer = make_installer(package_find_links=str(tmp_path / "links"), package_offline="yes")
+    installed = await installer.install(upload(make_plugin_wheel(tmp_path / "a", requires=["quiet"])))
+    assert run(installed, "import quiet; print(quiet.X)") == "1"
+    assert not marker.exists()
+    with pytest.raises(EnvironmentFailedError, match="sitecustomize"):
+        await installer.install(upload(make_plugin_wheel(tmp_path / "b", "other", requires=["loud"])))
+
+
 async def test_sdist_of_a_dependency_is_never_built(make_installer, tmp_path):
     source = tmp_path / "links" / "sneaky-1.0"
     source.mkdir(parents=True)

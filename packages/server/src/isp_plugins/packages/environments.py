@@ -22,6 +22,7 @@ from isp_plugins.packages.moving import rename_into_place
 from isp_plugins.packages.processes import Finished
 from isp_plugins.packages.refusals import in_words, refuse_full_disk
 from isp_plugins.packages.sdk_wheel import DISTRIBUTION, kept_sdk
+from isp_plugins.packages.startup_files import take_out_startup_code
 from isp_plugins.packages.uv_tool import Uv
 from isp_plugins.packages.values import Environment, Lock
 
@@ -46,7 +47,7 @@ async def build_environment(
     made = staging / "environment"
     shutil.rmtree(made, ignore_errors=True)
     await _fill(uv, made, lock, sdk, kept_wheels(lock, folders.wheelhouse))
-    await _compile(made, sdk, limits)
+    await _finish(made, sdk, limits)
     (made / MARKER).write_text(json.dumps(lock.to_dict()))
     first = await in_thread(rename_into_place, made, target)
     return Environment(lock.key, target, made=first)
@@ -82,11 +83,12 @@ class _Builder(venv.EnvBuilder):
         """None."""
 
 
-async def _compile(made: Path, sdk: Path, limits: PackageLimits) -> None:
-    """The SDK's bytecode is there already; what else was installed is compiled."""
+async def _finish(made: Path, sdk: Path, limits: PackageLimits) -> None:
+    """Nothing runs by itself, and everything is compiled; the SDK's bytecode is there already."""
     site_packages = (
         made / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     )
+    await in_thread(take_out_startup_code, site_packages)
     others = await in_thread(_others, site_packages)
     await compile_below(others, made.parent, limits)
     await add_sdk_bytecode(sdk, site_packages, made.parent, limits)
