@@ -68,6 +68,13 @@ async def test_bytecode_is_compiled_in_both_places(installer, tmp_path):
     assert compiled == "True True True"
 
 
+async def test_bytecode_of_a_distribution_is_compiled_once(installer, tmp_path):
+    for name, need in (("old", "dep<2"), ("new", "dep>=2")):
+        await installer.install(upload(make_plugin_wheel(tmp_path / name, name, requires=[need])))
+    kept = list(installer.store.folders.bytecode.iterdir())
+    assert len(kept) == 3, "the SDK, and two versions of dep"
+
+
 @pytest.mark.parametrize("kind", ["folder", "sdist", "zip"])
 async def test_own_source_is_built_from_folder_sdist_and_zip(kind, installer, tmp_path):
     source = make_source(tmp_path / "isp-greeter-1.0.0")
@@ -229,6 +236,25 @@ async def test_conflict_is_told_in_the_resolvers_words(installer, tmp_path):
         await installer.install(source)
     assert raised.value.message.isascii()
     assert "file://" not in raised.value.message
+
+
+async def test_dependency_by_url_is_refused(installer, tmp_path):
+    direct = make_wheel(tmp_path / "direct", "direct", "1.0")
+    with pytest.raises(ResolutionImpossibleError, match="direct is required by its URL"):
+        await installer.install(upload(make_plugin_wheel(tmp_path, requires=[f"direct @ {direct.as_uri()}"])))
+
+
+async def test_nothing_of_a_dependency_runs_when_the_interpreter_starts(make_installer, tmp_path):
+    marker = tmp_path / "was-run"
+    files = {"hook.pth": f"import pathlib; pathlib.Path({str(marker)!r}).touch()\n", "quiet.py": "X = 1\n"}
+    make_wheel(tmp_path / "links", "quiet", "1.0", files=files)
+    make_wheel(tmp_path / "links", "loud", "1.0", files={"sitecustomize.py": "1/0\n"})
+    installer = make_installer(package_find_links=str(tmp_path / "links"), package_offline="yes")
+    installed = await installer.install(upload(make_plugin_wheel(tmp_path / "a", requires=["quiet"])))
+    assert run(installed, "import quiet; print(quiet.X)") == "1"
+    assert not marker.exists()
+    with pytest.raises(EnvironmentFailedError, match="sitecustomize"):
+        await installer.install(upload(make_plugin_wheel(tmp_path / "b", "other", requires=["loud"])))
 
 
 async def test_sdist_of_a_dependency_is_never_built(make_installer, tmp_path):

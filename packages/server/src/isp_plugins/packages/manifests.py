@@ -114,7 +114,9 @@ def has_plugin(wheel: Path) -> bool:
 def _entry_points(archive: zipfile.ZipFile) -> Mapping[str, str]:
     folder = dist_info(archive)
     raw = read_member(archive, f"{folder}/entry_points.txt") or b""
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    parser = configparser.ConfigParser(
+        delimiters=("=",), interpolation=None, strict=False, default_section="\0"
+    )
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case, as the documentation tells to do it
     try:
         parser.read_string(raw.decode("utf-8", "replace"))
