@@ -36,8 +36,9 @@ def test_git_is_pinned_to_what_the_version_names():
     assert found == Source(SourceKind.GIT, "https://git.example.net/x.git", ref="v1.2")
 
 
-def test_repository_on_the_server_is_a_folder_of_the_server(tmp_path):
-    url = f"file://{tmp_path}"
+@pytest.mark.parametrize("scheme", ["file", "FILE"])
+def test_repository_on_the_server_is_a_folder_of_the_server(tmp_path, scheme):
+    url = f"{scheme}://{tmp_path}"
     with pytest.raises(LocalSourceRefusedError):
         source_of(SourceType.GIT, url, version=None, roots=())
     assert source_of(SourceType.GIT, url, version=None, roots=(tmp_path,)).location == url

@@ -22,7 +22,7 @@ from isp_plugins.lifecycle.errors import (
 )
 from isp_plugins.packages.values import Source, SourceKind
 
-LOCAL_REPOSITORY = "file:"
+LOCAL_REPOSITORY = "file"
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
 
 
@@ -88,7 +88,7 @@ def source_of(
     if source_type is SourceType.REGISTRY:
         raise RegistryAbsentError(location=location)
     if source_type is SourceType.GIT:
-        if location.startswith(LOCAL_REPOSITORY):
+        if urlsplit(location).scheme == LOCAL_REPOSITORY:
             _allowed(unquote(urlsplit(location).path), roots)
         return Source(SourceKind.GIT, location, ref=version)
     return Source(SourceKind.DIRECTORY, str(_allowed(location, roots)))
