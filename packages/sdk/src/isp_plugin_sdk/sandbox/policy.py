@@ -1,0 +1,144 @@
+"""What one worker may do, as values: the host makes a policy of grants and hands it to the child as JSON. Pure.
+
+1. A policy is complete: what does not stand in it is denied. The child adds only what its interpreter itself reads.
+2. Grants of files are checked here against what they must never reach: the host's data directory, and everything by way of a symbolic link
+   (`is_link` is asked for each step of the path; the child's own opening of it refuses links once more).
+3. `Enforcement.REQUIRE` starts nothing without the full set, `BEST_EFFORT` starts with what there is and says so, `OFF` applies nothing.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from isp_plugin_sdk.sandbox.errors import GrantsInvalidError, PolicyInvalidError
+from isp_plugin_sdk.sandbox.grants import Grants
+
+POLICY_VARIABLE = "ISP_PLUGIN_SANDBOX"
+"""The environment variable in which a worker finds its policy; taken out before the plugin is imported."""
+BROKER_VARIABLE = "ISP_PLUGIN_BROKER"
+"""The environment variable with the number of the inherited socket on which the host connects for the worker."""
+DEFAULT_MEMORY_MB, DEFAULT_OPEN_FILES, DEFAULT_FILE_MB = 512, 256, 256
+
+
+class Enforcement(StrEnum):
+    """How much of the sandbox must be there."""
+
+    REQUIRE = "require"
+    """All of it, or the worker does not start."""
+    BEST_EFFORT = "best-effort"
+    """What this kernel and this user can give; what is missing is reported."""
+    OFF = "off"
+    """Nothing is applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPolicy:
+    """What one worker may do; pure values."""
+
+    enforcement: Enforcement = Enforcement.BEST_EFFORT
+    read: tuple[str, ...] = ()
+    """Files and folders to read, beside the interpreter's own."""
+    write: tuple[str, ...] = ()
+    """Files and folders to read and write."""
+    granted: tuple[str, ...] = ()
+    """Those of `read` and `write` that a plugin asked for: opened without following any symbolic link."""
+    execute: tuple[str, ...] = ()
+    """Programs that it may become (a plugin in another language), although it may start none."""
+    native_ports: tuple[int, ...] = ()
+    """TCP ports to which it may connect by itself; without any it cannot connect, only be handed connections."""
+    processes: bool = False
+    memory_mb: int | None = DEFAULT_MEMORY_MB
+    cpu_seconds: int | None = None
+    open_files: int | None = DEFAULT_OPEN_FILES
+    file_mb: int | None = DEFAULT_FILE_MB
+    threads: int | None = None
+    """Threads and processes of its user; only where it has a user of its own."""
+    uid: int | None = None
+    """The user to become, where it is started as root; None: it stays who it is."""
+    gid: int | None = None
+    namespaces: bool = True
+    """Whether it gets namespaces of its own where the kernel lets it."""
+
+    def to_json(self) -> str:
+        """The text that the host hands to the child."""
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "SandboxPolicy":
+        """Read it back; raises `PolicyInvalidError` for anything that `to_json` did not write."""
+        try:
+            values = json.loads(text)
+            specs = {spec.name: spec for spec in dataclasses.fields(cls)}
+            unknown = set(values) - set(specs)
+            if unknown:
+                raise PolicyInvalidError(expected=f"only {', '.join(specs)}", got=", ".join(sorted(unknown)))
+            lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+            return cls(**values | lists | {"enforcement": Enforcement(values["enforcement"])})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if isinstance(error, PolicyInvalidError):
+                raise
+            raise PolicyInvalidError(expected="the JSON of a policy", got=repr(text[:200])) from error
+
+
+def never_a_link(_path: Path) -> bool:
+    """For callers that only want the rules on paths themselves."""
+    return False
+
+
+def policy_of(
+    grants: Grants,
+    *,
+    data_dir: Path,
+    own_folder: Path,
+    code: tuple[Path, ...] = (),
+    enforcement: Enforcement = Enforcement.BEST_EFFORT,
+    is_link: Callable[[Path], bool] = os.path.islink,
+    **more: Any,
+) -> SandboxPolicy:
+    """The policy of a plugin with these grants; `own_folder` is its to write, `code` its to read. Raises `GrantsInvalidError`."""
+    mistakes = [*_reaching(grants, data_dir, is_link)]
+    if mistakes:
+        summary = "; ".join(f"{each['path']}: {each['message']}" for each in mistakes)
+        raise GrantsInvalidError(summary=summary, mistakes=mistakes)
+    return SandboxPolicy(
+        enforcement=enforcement,
+        read=(*map(str, code), *grants.read),
+        write=(str(own_folder), *grants.write),
+        granted=(*grants.read, *grants.write),
+        native_ports=grants.native_ports,
+        processes=grants.processes,
+        memory_mb=grants.memory_mb or DEFAULT_MEMORY_MB,
+        cpu_seconds=grants.cpu_seconds,
+        open_files=grants.open_files or DEFAULT_OPEN_FILES,
+        file_mb=grants.file_mb or DEFAULT_FILE_MB,
+        **more,
+    )
+
+
+def _reaching(grants: Grants, data_dir: Path, is_link: Callable[[Path], bool]) -> Iterator[dict[str, Any]]:
+    """Every granted path that reaches what must not be reached."""
+    for kind, paths in (("read", grants.read), ("write", grants.write)):
+        for at, text in enumerate(paths):
+            problem = _problem_of(text, data_dir, is_link)
+            if problem is not None:
+                yield {"path": f"files.{kind}[{at}]", "message": problem}
+
+
+def _problem_of(text: str, data_dir: Path, is_link: Callable[[Path], bool]) -> str | None:
+    """Why one path cannot be granted, or None."""
+    path = PurePosixPath(text)
+    host = PurePosixPath(os.path.normpath(data_dir))
+    if path.is_relative_to(host) or host.is_relative_to(path):
+        return f"{text!r} covers the host's data directory or lies in it; a plugin has its own folder there without asking"
+    if path.is_relative_to("/proc") or path.is_relative_to("/sys"):
+        return f"{text!r} shows other processes or the system; nothing below /proc and /sys can be granted"
+    steps = [*reversed(path.parents), path]
+    link = next((step for step in steps if is_link(Path(step))), None)
+    if link is not None:
+        return f"{str(link)!r} is a symbolic link; grant the path that it leads to"
+    return None
