@@ -113,7 +113,11 @@ class _Applying:
             rules.allow(path, runnable, follow=True)
         for path in (*programs, *self.policy.execute):
             rules.allow(path, landlock.RUN, follow=True)
-        rules.allow(own_files.DISCARD, landlock.READ | landlock.Files.WRITE_FILE | landlock.Files.TRUNCATE, follow=True)
+        rules.allow(
+            own_files.DISCARD,
+            landlock.READ | landlock.Files.WRITE_FILE | landlock.Files.TRUNCATE,
+            follow=True,
+        )
         for path in self.policy.read:
             self.grant(rules, path, landlock.READ)
         for path in self.policy.write:
@@ -128,7 +132,9 @@ class _Applying:
             if not rules.allow(path, rights, follow=path not in self.policy.granted):
                 self.notes.append(f"{path} is granted, but is not there")
         except OSError as error:
-            self.notes.append(f"{path} is granted, but was not opened: {error.strerror} (is a symbolic link on the way?)")
+            self.notes.append(
+                f"{path} is granted, but was not opened: {error.strerror} (is a symbolic link on the way?)"
+            )
 
     def filter_calls(self) -> str | None:
         """The filter of system calls."""

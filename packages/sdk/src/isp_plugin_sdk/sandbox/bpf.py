@@ -82,7 +82,10 @@ def unless_among(values: Iterable[int], body: Sequence[Step]) -> list[Step]:
     """Run the body where what was loaded is none of these."""
     values = list(values)
     left = range(len(values) - 1, -1, -1)
-    return [*(Step(_JUMP_EQUAL, value, rest + len(body), 0) for value, rest in zip(values, left, strict=True)), *body]
+    return [
+        *(Step(_JUMP_EQUAL, value, rest + len(body), 0) for value, rest in zip(values, left, strict=True)),
+        *body,
+    ]
 
 
 def refuse_all(numbers: Iterable[int], value: int) -> list[Step]:

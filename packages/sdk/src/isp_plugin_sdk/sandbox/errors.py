@@ -15,6 +15,10 @@ class NotGrantedError(PluginSdkError, PermissionError):
         self.strerror = self.args[0]
 
 
+class NeverGrantedError(NotGrantedError):
+    """A plugin in a sandbox cannot have {what}: {instead}."""
+
+
 class GrantsInvalidError(PluginSdkError, ValueError):
     """The grants cannot be used: {summary}."""
 

@@ -96,7 +96,7 @@ class Grants:
 _NUMBERS = ("memory_mb", "cpu_seconds", "open_files", "file_mb")
 _LEAST = {"memory_mb": 32, "cpu_seconds": 1, "open_files": 32, "file_mb": 1}
 """Below these a Python worker does not even start."""
-_KEYS = tuple(spec.name for spec in fields(Grants) if spec.name not in {"read", "write"}) + ("files",)
+_KEYS = ("files", *(spec.name for spec in fields(Grants) if spec.name not in {"read", "write"}))
 
 
 @dataclass(slots=True)
@@ -141,7 +141,9 @@ class _Reader:
             else:
                 self.wrong(f"{path}[{at}]", f"expected a text, got {entry!r}")
 
-    def words(self, key: str, table: Mapping[str, Any], form: re.Pattern[str], expected: str) -> Iterator[str]:
+    def words(
+        self, key: str, table: Mapping[str, Any], form: re.Pattern[str], expected: str
+    ) -> Iterator[str]:
         """Entries of a list that must look like something."""
         for path, text in self.texts(key, table.get(key, ())):
             if form.fullmatch(text):

@@ -1,7 +1,6 @@
-"""Namespaces where the kernel lets this process have them: a network without interfaces, a file system view that is read-only but for what may be
-written, and shared memory of its own.
+"""Namespaces where the kernel lets a process have them: an empty network, a read-only view of the files, shared memory of its own.
 
-1. They only add to the full set: what they deny is denied by other means already, except that they let a worker change modes and times of its
+1. The view is read-only but for what may be written. They only add to the full set: what they deny is denied by other means already, except that they let a worker change modes and times of its
    own files without reaching others' (seccomp refuses that to a worker without them).
 2. A namespace of processes is left out: the host could not see the worker by its number, and Landlock already scopes signals.
 3. Root takes them as it is; an ordinary user takes a namespace of users along, in which it stays who it is.

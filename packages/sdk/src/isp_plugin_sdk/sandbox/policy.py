@@ -1,22 +1,15 @@
-"""What one worker may do, as values: the host makes a policy of grants and hands it to the child as JSON. Pure.
+"""What one worker may do, as values: the host makes a policy of grants (`granting`) and hands it to the child as JSON. Pure.
 
 1. A policy is complete: what does not stand in it is denied. The child adds only what its interpreter itself reads.
-2. Grants of files are checked here against what they must never reach: the host's data directory, and everything by way of a symbolic link
-   (`is_link` is asked for each step of the path; the child's own opening of it refuses links once more).
-3. `Enforcement.REQUIRE` starts nothing without the full set, `BEST_EFFORT` starts with what there is and says so, `OFF` applies nothing.
+2. `Enforcement.REQUIRE` starts nothing without the full set, `BEST_EFFORT` starts with what there is and says so, `OFF` applies nothing.
 """
 
 import dataclasses
 import json
-import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
-from typing import Any
 
-from isp_plugin_sdk.sandbox.errors import GrantsInvalidError, PolicyInvalidError
-from isp_plugin_sdk.sandbox.grants import Grants
+from isp_plugin_sdk.sandbox.errors import PolicyInvalidError
 
 POLICY_VARIABLE = "ISP_PLUGIN_SANDBOX"
 """The environment variable in which a worker finds its policy; taken out before the plugin is imported."""
@@ -83,62 +76,3 @@ class SandboxPolicy:
             if isinstance(error, PolicyInvalidError):
                 raise
             raise PolicyInvalidError(expected="the JSON of a policy", got=repr(text[:200])) from error
-
-
-def never_a_link(_path: Path) -> bool:
-    """For callers that only want the rules on paths themselves."""
-    return False
-
-
-def policy_of(
-    grants: Grants,
-    *,
-    data_dir: Path,
-    own_folder: Path,
-    code: tuple[Path, ...] = (),
-    enforcement: Enforcement = Enforcement.BEST_EFFORT,
-    is_link: Callable[[Path], bool] = os.path.islink,
-    **more: Any,
-) -> SandboxPolicy:
-    """The policy of a plugin with these grants; `own_folder` is its to write, `code` its to read. Raises `GrantsInvalidError`."""
-    mistakes = [*_reaching(grants, data_dir, is_link)]
-    if mistakes:
-        summary = "; ".join(f"{each['path']}: {each['message']}" for each in mistakes)
-        raise GrantsInvalidError(summary=summary, mistakes=mistakes)
-    return SandboxPolicy(
-        enforcement=enforcement,
-        read=(*map(str, code), *grants.read),
-        write=(str(own_folder), *grants.write),
-        granted=(*grants.read, *grants.write),
-        native_ports=grants.native_ports,
-        processes=grants.processes,
-        memory_mb=grants.memory_mb or DEFAULT_MEMORY_MB,
-        cpu_seconds=grants.cpu_seconds,
-        open_files=grants.open_files or DEFAULT_OPEN_FILES,
-        file_mb=grants.file_mb or DEFAULT_FILE_MB,
-        **more,
-    )
-
-
-def _reaching(grants: Grants, data_dir: Path, is_link: Callable[[Path], bool]) -> Iterator[dict[str, Any]]:
-    """Every granted path that reaches what must not be reached."""
-    for kind, paths in (("read", grants.read), ("write", grants.write)):
-        for at, text in enumerate(paths):
-            problem = _problem_of(text, data_dir, is_link)
-            if problem is not None:
-                yield {"path": f"files.{kind}[{at}]", "message": problem}
-
-
-def _problem_of(text: str, data_dir: Path, is_link: Callable[[Path], bool]) -> str | None:
-    """Why one path cannot be granted, or None."""
-    path = PurePosixPath(text)
-    host = PurePosixPath(os.path.normpath(data_dir))
-    if path.is_relative_to(host) or host.is_relative_to(path):
-        return f"{text!r} covers the host's data directory or lies in it; a plugin has its own folder there without asking"
-    if path.is_relative_to("/proc") or path.is_relative_to("/sys"):
-        return f"{text!r} shows other processes or the system; nothing below /proc and /sys can be granted"
-    steps = [*reversed(path.parents), path]
-    link = next((step for step in steps if is_link(Path(step))), None)
-    if link is not None:
-        return f"{str(link)!r} is a symbolic link; grant the path that it leads to"
-    return None

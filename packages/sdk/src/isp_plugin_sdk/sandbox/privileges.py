@@ -6,6 +6,7 @@
 3. A change of the user disarms the signal that ends a worker with its host: it is armed again, and the host looked for once more.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -28,7 +29,11 @@ class _Header(ctypes.Structure):
 class _Sets(ctypes.Structure):
     """`struct __user_cap_data_struct`."""
 
-    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
 
 
 def reachable(paths: Iterable[str], *, uid: int, gid: int) -> str | None:
@@ -84,10 +89,8 @@ def become(uid: int, gid: int, *, keep_reading: bool) -> None:
 def drop_capabilities(*, keep_reading: bool = False) -> None:
     """Drop every capability, but for the one to read and search if asked to keep it."""
     kept = 1 << CAP_DAC_READ_SEARCH if keep_reading else 0
-    try:
+    with contextlib.suppress(OSError):  # older than 4.3: there are none
         kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
-    except OSError:
-        pass  # older than 4.3: there are none
     sets = (_Sets * 2)(_Sets(kept, kept, 0), _Sets(0, 0, 0))
     header = _Header(_VERSION_3, 0)
     kernel.syscall(_CAPSET[kernel.MACHINE], ctypes.byref(header), ctypes.byref(sets))

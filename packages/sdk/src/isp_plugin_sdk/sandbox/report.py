@@ -70,9 +70,7 @@ class Report:
         }
 
 
-def report_of(
-    results: Iterable[tuple[Layer, str | None]], notes: Iterable[str] = ()
-) -> Report:
+def report_of(results: Iterable[tuple[Layer, str | None]], notes: Iterable[str] = ()) -> Report:
     """Gather the results of the layers: None, or why it does not hold."""
     results = list(results)
     return Report(

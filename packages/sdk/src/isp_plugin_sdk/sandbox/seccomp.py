@@ -138,7 +138,11 @@ def _clone(needs: FilterNeeds) -> list[Step]:
 
 def _stream(families: Iterable[int]) -> list[Step]:
     """Only these families, and of them only streams: a datagram socket could send anywhere."""
-    kind = [bpf.load(bpf.argument(1)), bpf.masked(0xF), *bpf.unless_equal(socket.SOCK_STREAM, [bpf.verdict(DENIED)])]
+    kind = [
+        bpf.load(bpf.argument(1)),
+        bpf.masked(0xF),
+        *bpf.unless_equal(socket.SOCK_STREAM, [bpf.verdict(DENIED)]),
+    ]
     return [*_only(0, families), *kind]
 
 

@@ -1,0 +1,1 @@
+"""Plugins that run in a process of their own."""
