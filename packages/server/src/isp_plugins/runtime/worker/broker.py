@@ -128,15 +128,19 @@ class WorkerBroker:
 
     async def _room(self) -> None:
         """Wait until the worker has read something; all that wait share one look."""
-        if self._has_room is None and self._channel is not None:
-            loop = asyncio.get_running_loop()
-            room = self._has_room = loop.create_future()
-            loop.add_writer(self._channel.fileno(), lambda: room.done() or room.set_result(None))
+        loop, channel = asyncio.get_running_loop(), self._channel
+        if self._has_room is None and channel is not None:
+            self._has_room = loop.create_future()
+            loop.add_writer(channel.fileno(), self._tell_room, channel)
         if self._has_room is not None:
             await asyncio.shield(self._has_room)
-            if self._has_room is not None and self._channel is not None:
-                asyncio.get_running_loop().remove_writer(self._channel.fileno())
-            self._has_room = None
+
+    def _tell_room(self, channel: socket.socket) -> None:
+        """There is room: everybody who waits may try again."""
+        asyncio.get_running_loop().remove_writer(channel.fileno())
+        waiting, self._has_room = self._has_room, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     async def _connect(self, *, host: str, port: int, family: int, timeout_ms: int) -> Reply:
         """Connect, or say why not."""
