@@ -21,7 +21,7 @@ from typing import Any
 from isp_plugin_sdk.sandbox.broker import MAX_PACKET, MAX_UNDER_WAY
 from isp_plugin_sdk.sandbox.grants import Grants, Peer
 from isp_plugins.contracts.grants import Denial, DenialKind
-from isp_plugins.runtime.worker.peers import LOCALHOST, Address, Peers, address_of, is_special
+from isp_plugins.runtime.worker.peers import Address, Peers, address_of
 
 MAX_TIMEOUT_S = 120.0
 MAX_HOST = 253
@@ -147,7 +147,9 @@ class WorkerBroker:
         name = host.lower().rstrip(".")
         address = address_of(name)
         if not self._may_reach(name, address, port):
-            raise self._denied(DenialKind.CONNECT, _shown(name, port), f'network = ["{_shown(name, port)}"]')
+            names = self._peers.names_of(address, self._clock()) if address else ()
+            shown = Peer(next(iter(names), name), port)
+            raise self._denied(DenialKind.CONNECT, str(shown), f'network = ["{shown}"]')
         limit = min(max(timeout_ms / 1000, 0.001), MAX_TIMEOUT_S)
         try:
             async with asyncio.timeout(limit):
@@ -176,13 +178,13 @@ class WorkerBroker:
                 continue
             if self._leads_home(connection, name, address, port):
                 connection.close()
-                raise self._misled(name, address)
+                raise self._misled(name, address, port)
             return {"peer": [str(address), port]}, connection
         raise problem
 
     def _leads_home(self, connection: socket.socket, name: str, address: Address, port: int) -> bool:
         """Whether only a name was granted, and the connection leads to this machine."""
-        if self._peers.grants_address(address, port) or (name == LOCALHOST and is_special(address)):
+        if self._peers.may_be_this_machine(name, address, port, self._clock()):
             return False
         return bool(connection.getsockname()[0] == connection.getpeername()[0])
 
@@ -207,15 +209,15 @@ class WorkerBroker:
         addresses = [*dict.fromkeys(found_ for entry in found if (found_ := address_of(str(entry[4][0]))))]
         allowed = [each for each in addresses if self._peers.may_name_lead_to(name, each, port)]
         if addresses and not allowed:
-            raise self._misled(name, addresses[0])
+            raise self._misled(name, addresses[0], port)
         for address in allowed:
             self._peers.remember(name, address, self._clock())
         return allowed
 
-    def _misled(self, name: str, address: Address) -> RefusedError:
+    def _misled(self, name: str, address: Address, port: int | None) -> RefusedError:
         """The refusal of a name that leads to where a name must not."""
         what = f"{name}, which leads to {address}: the machine itself or its own wire"
-        return self._denied(DenialKind.CONNECT, what, f'network = ["{Peer(str(address), None)}"]')
+        return self._denied(DenialKind.CONNECT, what, f'network = ["{Peer(str(address), port)}"]')
 
     def _denied(self, kind: DenialKind, what: str, grant: str) -> RefusedError:
         """Tell of a denial, and make the answer."""
@@ -271,11 +273,6 @@ def _sock_connect(connection: socket.socket, peer: tuple[str, int]) -> Awaitable
     return asyncio.get_running_loop().sock_connect(connection, peer)
 
 
-def _carrying(given: socket.socket) -> tuple[int, int, array.array[int]]:
+def _carrying(given: socket.socket) -> tuple[int, int, bytes]:
     """The ancillary data that hands a descriptor over."""
-    return socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [given.fileno()])
-
-
-def _shown(name: str, port: int) -> str:
-    """A peer as a grant names it."""
-    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    return socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [given.fileno()]).tobytes()

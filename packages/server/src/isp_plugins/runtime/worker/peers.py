@@ -38,7 +38,7 @@ class Peers:
     def may_reach_address(self, address: Address, port: int, now: float) -> bool:
         """Whether this port of this address is granted, or was resolved for a granted name."""
         return self.grants_address(address, port) or any(
-            self.may_reach_name(name, port) for name in self._names_of(address, now)
+            self.may_reach_name(name, port) for name in self.names_of(address, now)
         )
 
     def grants_address(self, address: Address, port: int) -> bool:
@@ -64,7 +64,13 @@ class Peers:
         if len(self._resolved) > MAX_REMEMBERED:
             self._resolved.popitem(last=False)
 
-    def _names_of(self, address: Address, now: float) -> Iterator[str]:
+    def may_be_this_machine(self, name: str, address: Address, port: int, now: float) -> bool:
+        """Whether a connection to this machine itself is what was granted: by its address, or as `localhost`."""
+        if self.grants_address(address, port):
+            return True
+        return is_special(address) and LOCALHOST in {name, *self.names_of(address, now)}
+
+    def names_of(self, address: Address, now: float) -> Iterator[str]:
         """The names that were resolved to this address lately."""
         names = {peer.host for peer in self._granted if peer.network is None}
         for name in names:
