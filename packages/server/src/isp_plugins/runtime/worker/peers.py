@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from isp_plugin_sdk.sandbox.grants import Peer
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 REMEMBERED_S = 600.0
 MAX_REMEMBERED = 4096
 LOCALHOST = "localhost"
@@ -88,8 +89,8 @@ def address_of(text: str) -> Address | None:
     return mapped or address
 
 
-def is_special(address: Address) -> bool:
-    """Whether it is the machine itself, its own wire, a group or nobody."""
+def is_special(address: Address | Network) -> bool:
+    """Whether it is the machine itself, its own wire, a group or nobody; of a network, as a whole."""
     return address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
 
 
@@ -98,5 +99,4 @@ def _contains(peer: Peer, address: Address) -> bool:
     network = peer.network
     if network is None or network.version != address.version or address not in network:
         return False
-    first, last = network.network_address, network.broadcast_address
-    return not is_special(address) or (is_special(first) and is_special(last))
+    return is_special(network) or not is_special(address)
