@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isp_plugins.runtime.errors import EntryPointInvalidError, ModulePathInvalidError
-from isp_plugins.runtime.in_process.names import (
+from isp_plugins.runtime.names import (
     check_entry_point,
     mistake_in_entry_point,
     mistake_in_module_path,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isp_plugins.runtime.in_process.search import Found, LinkLeavesPathError, find, find_dotted, real_folders
+from isp_plugins.runtime.search import Found, LinkLeavesPathError, find, find_dotted, real_folders
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from isp_plugin_sdk.errors import (
 from isp_plugin_sdk.hooks import action, event, filter  # noqa: A004  the specification's word for this hook type
 from isp_plugin_sdk.plugin import PluginInterface
 
+__version__ = "0.1.0"
+
 __all__ = [
     "CalledOnEventLoopError",
     "DeclarationInvalidError",

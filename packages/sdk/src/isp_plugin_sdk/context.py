@@ -2,28 +2,30 @@
 
 1. `self.context.get(...)` and its siblings block; on a thread that runs an event loop they raise `CalledOnEventLoopError`, and
    `await self.context.aio.get(...)` is the twin to use there.
-2. Every call towards the host runs on the host's loop and carries the current call along, so that a nested dispatch knows its chain.
+2. Every call towards the host carries the current call along, so that a nested dispatch knows its chain. How it gets there (`Way`)
+   differs in process and in a worker; the plugin cannot tell.
 3. No call lasts longer than the time left to the current one; outside of a call (a thread of `activate`), `DEFAULT_TIMEOUT_S`.
 4. Only JSON values cross, as copies.
 """
 
-import asyncio
-import concurrent.futures
+import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from isp_plugin_sdk.current import CallInfo, CurrentCall
-from isp_plugin_sdk.errors import CalledOnEventLoopError, HostCallTimedOutError, HostGoneError, NoHostError
+from isp_plugin_sdk.errors import CalledOnEventLoopError, HostCallTimedOutError
 from isp_plugin_sdk.values import json_copy
+
+if TYPE_CHECKING:
+    import asyncio
 
 DEFAULT_TIMEOUT_S = 30.0
 """How long a call towards the host may last where no current call bounds it, in seconds."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_T = TypeVar("_T")
 
-__all__ = ["AsyncPluginContext", "CallInfo", "HostCalls", "PluginContext", "current_call"]
+__all__ = ["AsyncPluginContext", "CallInfo", "HostCalls", "PluginContext", "Way", "current_call"]
 
 current_call = CurrentCall()
 """The call that runs now; the host sets it around every call into a plugin."""
@@ -57,80 +59,20 @@ class HostCalls(Protocol):
         ...
 
 
-class _Channel:
-    """The way to one host; picks the loop, bounds the time, carries the current call."""
+class Way(Protocol):
+    """How calls reach the host: on its event loop, in process, or over a worker's socket."""
 
-    def __init__(self, host: HostCalls | None, loop: asyncio.AbstractEventLoop | None) -> None:
-        self._host = host
-        self._loop = loop
+    def wait(self, call: str, method: str, *arguments: Any) -> Any:
+        """Block for what a method of `HostCalls` returns; `call` is what the plugin called, for messages."""
+        ...
 
-    def host(self, call: str) -> HostCalls:
-        """The host; raises `NoHostError` where there is none."""
-        if self._host is None:
-            raise NoHostError(call=call)
-        return self._host
-
-    def wait(self, call: str, work: Callable[[HostCalls], Coroutine[Any, Any, _T]]) -> _T:
-        """Run the work on the host's loop and block for its result."""
-        if _on_a_loop():
-            raise CalledOnEventLoopError(call=call)
-        host, loop, seconds = self.host(call), self._running_loop(call), _seconds_left(call)
-        future = asyncio.run_coroutine_threadsafe(_under(current_call.get(), host, work), loop)
-        try:
-            return future.result(seconds)
-        except concurrent.futures.TimeoutError:
-            if not future.cancel():  # it has just ended, perhaps with a TimeoutError of the host's own
-                return future.result()
-            raise HostCallTimedOutError(call=call, seconds=seconds) from None
-        except concurrent.futures.CancelledError:
-            raise HostGoneError(call=call) from None
-
-    async def ask(self, call: str, work: Callable[[HostCalls], Coroutine[Any, Any, _T]]) -> _T:
-        """Await the work, on the host's loop also where the plugin runs a loop of its own."""
-        host, seconds = self.host(call), _seconds_left(call)
-        answer: Awaitable[_T]
-        if self._loop is None or self._loop is asyncio.get_running_loop():
-            answer = work(host)
-        else:
-            loop = self._running_loop(call)
-            answer = asyncio.wrap_future(
-                asyncio.run_coroutine_threadsafe(_under(current_call.get(), host, work), loop)
-            )
-        timeout = asyncio.timeout(seconds)
-        try:
-            async with timeout:
-                return await answer
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise HostCallTimedOutError(call=call, seconds=seconds) from None
-
-    def _running_loop(self, call: str) -> asyncio.AbstractEventLoop:
-        """The host's loop; raises where waiting for it would never end."""
-        if self._loop is None or not self._loop.is_running():
-            raise HostGoneError(call=call)
-        return self._loop
+    async def ask(self, call: str, method: str, *arguments: Any) -> Any:
+        """Await it, on whichever loop runs here."""
+        ...
 
 
-async def _under(
-    call: CallInfo | None, host: HostCalls, work: Callable[[HostCalls], Coroutine[Any, Any, _T]]
-) -> _T:
-    """Run the work in a task of its own, under the call that asked for it."""
-    current_call.set(call)
-    return await work(host)
-
-
-def _on_a_loop() -> bool:
-    """Whether this thread runs an event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _seconds_left(call: str) -> float:
-    """How long a call may last, in seconds; raises where no time is left."""
+def seconds_left(call: str) -> float:
+    """How long a call towards the host may last, in seconds; raises `HostCallTimedOutError` where no time is left."""
     info = current_call.get()
     if info is None:
         return DEFAULT_TIMEOUT_S
@@ -140,80 +82,110 @@ def _seconds_left(call: str) -> float:
     return left
 
 
+def _on_a_loop() -> bool:
+    """Whether this thread runs an event loop; where nobody imported asyncio, none does."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001  the one question that does not raise
+
+
+def _on_loop(host: HostCalls | None, loop: "asyncio.AbstractEventLoop | None") -> Way:
+    """The way in process; imported only there, since a worker starts faster without asyncio."""
+    from isp_plugin_sdk.loop_way import LoopWay
+
+    return LoopWay(host, loop)
+
+
 class AsyncPluginContext:
     """The awaitable twin of `PluginContext`, for `async def` methods; same names, same meaning."""
 
-    def __init__(self, channel: _Channel) -> None:
-        self._channel = channel
+    def __init__(self, way: Way) -> None:
+        self._way = way
 
     async def get(self, key: str, default: Any = None) -> Any:
         """The value stored under the key, or the default."""
-        value = await self._channel.ask("get", lambda host: host.storage_get(key))
+        value = await self._way.ask("get", "storage_get", key)
         return default if value is None else value
 
     async def set(self, key: str, value: Any) -> None:
         """Store a JSON value under the key; it survives restarts."""
         value = json_copy(value, f"the value of {key!r}")
-        await self._channel.ask("set", lambda host: host.storage_set(key, value))
+        await self._way.ask("set", "storage_set", key, value)
 
     async def delete(self, key: str) -> bool:
         """Drop a key; whether it was there."""
-        return await self._channel.ask("delete", lambda host: host.storage_delete(key))
+        answer: bool = await self._way.ask("delete", "storage_delete", key)
+        return answer
 
     async def list(self, prefix: str = "") -> list[str]:
         """The plugin's keys that begin with the prefix, in order."""
-        return await self._channel.ask("list", lambda host: host.storage_list(prefix))
+        answer: list[str] = await self._way.ask("list", "storage_list", prefix)
+        return answer
 
     async def dispatch(
         self, hook: str, payload: Any, context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Dispatch a hook; the result tells `status`, `value`, `reason` and what became of each subscription."""
         payload, context = _parcel(hook, payload, context)
-        return await self._channel.ask("dispatch", lambda host: host.dispatch(hook, payload, context))
+        answer: dict[str, Any] = await self._way.ask("dispatch", "dispatch", hook, payload, context)
+        return answer
 
     async def emit(self, hook: str, payload: Any) -> None:
         """Dispatch a hook without waiting for its result."""
         payload = json_copy(payload, f"the payload of {hook!r}")
-        await self._channel.ask("emit", lambda host: host.emit(hook, payload))
+        await self._way.ask("emit", "emit", hook, payload)
 
 
 class PluginContext:
     """A plugin's way to its host, as `self.context`; storage keys are its own and seen by no other plugin."""
 
     def __init__(
-        self, plugin_name: str, host: HostCalls | None = None, loop: asyncio.AbstractEventLoop | None = None
+        self,
+        plugin_name: str,
+        host: HostCalls | None = None,
+        loop: "asyncio.AbstractEventLoop | None" = None,
+        *,
+        way: Way | None = None,
     ) -> None:
         self.plugin_name = plugin_name
-        self._channel = _Channel(host, loop)
-        self.aio = AsyncPluginContext(self._channel)
+        self._way = way if way is not None else _on_loop(host, loop)
+        self.aio = AsyncPluginContext(self._way)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value stored under the key, or the default."""
-        value = self._channel.wait("get", lambda host: host.storage_get(key))
+        value = self._wait("get", "storage_get", key)
         return default if value is None else value
 
     def set(self, key: str, value: Any) -> None:
         """Store a JSON value under the key (at most 200 characters; 256 KiB of JSON); it survives restarts."""
         value = json_copy(value, f"the value of {key!r}")
-        self._channel.wait("set", lambda host: host.storage_set(key, value))
+        self._wait("set", "storage_set", key, value)
 
     def delete(self, key: str) -> bool:
         """Drop a key; whether it was there."""
-        return self._channel.wait("delete", lambda host: host.storage_delete(key))
+        answer: bool = self._wait("delete", "storage_delete", key)
+        return answer
 
     def list(self, prefix: str = "") -> list[str]:
         """The plugin's keys that begin with the prefix, in order."""
-        return self._channel.wait("list", lambda host: host.storage_list(prefix))
+        answer: list[str] = self._wait("list", "storage_list", prefix)
+        return answer
 
     def dispatch(self, hook: str, payload: Any, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Dispatch a hook; the result tells `status`, `value`, `reason` and what became of each subscription."""
         payload, context = _parcel(hook, payload, context)
-        return self._channel.wait("dispatch", lambda host: host.dispatch(hook, payload, context))
+        answer: dict[str, Any] = self._wait("dispatch", "dispatch", hook, payload, context)
+        return answer
 
     def emit(self, hook: str, payload: Any) -> None:
         """Dispatch a hook without waiting for its result."""
         payload = json_copy(payload, f"the payload of {hook!r}")
-        self._channel.wait("emit", lambda host: host.emit(hook, payload))
+        self._wait("emit", "emit", hook, payload)
+
+    def _wait(self, call: str, method: str, *arguments: Any) -> Any:
+        """Block for an answer, where that does not stop a loop."""
+        if _on_a_loop():
+            raise CalledOnEventLoopError(call=call)
+        return self._way.wait(call, method, *arguments)
 
     @property
     def request_id(self) -> str | None:

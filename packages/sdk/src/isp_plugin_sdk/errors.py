@@ -51,6 +51,10 @@ class HostCallTimedOutError(PluginSdkError, TimeoutError):
     """`self.context.{call}(...)` had no answer within {seconds:.3g} s, the time left to the current call; do less in one call, or raise its deadline."""
 
 
+class HostRefusedError(PluginSdkError):
+    """`self.context.{call}(...)` is refused by the host: {detail}."""
+
+
 class NotJsonError(PluginSdkError, TypeError):
     """What is handed to the host must be a JSON value; {what}: expected {expected}, got {got}."""
 

@@ -20,7 +20,7 @@ from isp_plugins.lifecycle.doctor.plugin_facts import (
     ModuleFacts,
 )
 from isp_plugins.lifecycle.records import PluginRecord
-from isp_plugins.runtime.in_process import names, search
+from isp_plugins.runtime import names, search
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.records import LogFilters
 

@@ -24,7 +24,8 @@ from importlib.util import spec_from_file_location
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from isp_plugins.runtime.in_process import app_alias, search
+from isp_plugins.runtime import search
+from isp_plugins.runtime.in_process import app_alias
 
 PREFIX = "isp_plugin_"
 SHARED = sys.stdlib_module_names | {"app", "isp_plugin_sdk", "isp_plugins"}

@@ -9,6 +9,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from isp_plugin_sdk.calling import causes, reports
+from isp_plugin_sdk.calling.construction import instead_of_true
 from isp_plugin_sdk.errors import NotJsonError
 from isp_plugin_sdk.hooks import declarations
 from isp_plugin_sdk.plugin import PluginInterface, defines
@@ -28,7 +30,7 @@ from isp_plugins.runtime.errors import (
     PluginStoppedError,
     ResultNotJsonError,
 )
-from isp_plugins.runtime.in_process import causes, methods, reports
+from isp_plugins.runtime.in_process import methods
 from isp_plugins.runtime.in_process.calls import Calls, Ending, Overdue, Raised, Returned
 from isp_plugins.runtime.in_process.current import current_execution
 from isp_plugins.runtime.in_process.imports import Load
@@ -81,7 +83,7 @@ class InProcessPlugin:
         ending = await self._call(self._instance.initialize, self._request.initialize_deadline_s)
         failure = self._failure(InitializeFailedError, ending)
         if failure is None and isinstance(ending, Returned) and ending.value is not True:
-            failure = InitializeFailedError(reason=_instead_of_true(ending.value))
+            failure = InitializeFailedError(reason=instead_of_true(ending.value))
         if failure is None:
             return
         if not isinstance(ending, Overdue):
@@ -269,12 +271,3 @@ def _method(plugin: PluginInterface, name: str) -> Callable[..., Any]:
 def _value(ending: Ending) -> Any:
     """What a call returned; only asked where it did."""
     return ending.value if isinstance(ending, Returned) else None
-
-
-def _instead_of_true(value: Any) -> str:
-    """What `initialize` returned instead of True, and what to do."""
-    if value is False:
-        return "it returned False; the plugin's log may say more"
-    if value is None:
-        return "it returned None: expected `return True` at its end, or False where it did not succeed"
-    return f"it returned a value of type {type(value).__qualname__}, expected True or False"

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from isp_plugin_sdk.calling import causes
 from isp_plugin_sdk.plugin import PluginInterface
 from isp_plugins.contracts.calls import Threads
 from isp_plugins.contracts.runtime import AdoptsLoggers, StartRequest
+from isp_plugins.runtime import names, search
 from isp_plugins.runtime.errors import PluginFailedError
-from isp_plugins.runtime.in_process import causes, imports, names, search
+from isp_plugins.runtime.in_process import imports
 from isp_plugins.runtime.in_process.building import Builder
 from isp_plugins.runtime.in_process.calls import Calls, Overdue, Raised
 from isp_plugins.runtime.in_process.imports import Load

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isp_plugin_sdk.calling.reports import MalformedError, connection, health, info
 from isp_plugin_sdk.health import mistakes_in_report
-from isp_plugins.runtime.in_process.reports import MalformedError, connection, health, info
 
 GOOD = {"status": "healthy", "checks": [{"name": "a", "status": "pass", "message": "fine"}]}
 

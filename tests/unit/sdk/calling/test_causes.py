@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from isp_plugins.runtime.in_process.causes import MAX_SUMMARY, MAX_TRACEBACK, describe
+from isp_plugin_sdk.calling.causes import MAX_SUMMARY, MAX_TRACEBACK, describe
 
 ROOT = "isp_plugin_7_1"
 

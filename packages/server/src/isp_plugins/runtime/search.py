@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+from isp_plugins.runtime.errors import ModuleMissingError, ModuleOutsideFolderError
+
 SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
 
 
@@ -58,6 +60,23 @@ def find_dotted(names: Sequence[str], folders: Sequence[str]) -> Found | None:
         if found is None:
             return None
         search_path = found.locations
+    return found
+
+
+def require_module(module_path: str, entry_point: str, folders: Sequence[str]) -> Found:
+    """Where a plugin's module lies; `ModuleMissingError` or `ModuleOutsideFolderError`, before anything of it runs."""
+    try:
+        found = find_dotted(module_path.split("."), folders)
+    except LinkLeavesPathError as error:
+        raise ModuleOutsideFolderError(path=error.path, target=error.target) from error
+    if found is None or found.file is None:
+        file = module_path.replace(".", "/")
+        raise ModuleMissingError(
+            module_path=module_path,
+            entry_point=entry_point,
+            looked_for=f"{file}.py and {file}/__init__.py",
+            folders=", ".join(folders) or "no folder at all",
+        )
     return found
 
 

@@ -1,15 +1,18 @@
 """Turns what a plugin raised into text: one readable line, and the frames of the plugin's own code.
 
 1. The text is made at once and the exception dropped: its frames would keep the plugin's classes and values alive.
-2. Names of the load's private root are shown as the author knows them, without the root.
+2. Names of a load's private root (in process; a worker has none) are shown as the author knows them, without the root.
 3. Frames of the host, of the import machinery and of libraries are left out.
-4. Nothing here masks secrets: the reader of the text does (see `runtime.errors`).
+4. Nothing here masks secrets: the host does, before it stores or shows the text.
 """
 
 import os
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported where it is needed: it costs a worker's start
+    import traceback
 
 MAX_SUMMARY = 500
 """Longest summary, in characters."""
@@ -27,6 +30,8 @@ class Cause:
 
 def describe(error: BaseException, *, root: str, folders: Sequence[str]) -> Cause:
     """What an exception says, with the place in the plugin's code nearest to it."""
+    import traceback
+
     told = traceback.TracebackException.from_exception(error)
     frames = _keep_own(told, folders)
     location = _location(error, frames, folders)
@@ -35,14 +40,14 @@ def describe(error: BaseException, *, root: str, folders: Sequence[str]) -> Caus
     return Cause(without_root(summary, root), without_root(text[-MAX_TRACEBACK:], root))
 
 
-def _headline(error: BaseException, told: traceback.TracebackException) -> str:
+def _headline(error: BaseException, told: "traceback.TracebackException") -> str:
     """Type and message in one line; for a syntax error without the quoted source, which Python puts first."""
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg}"
     return next(told.format_exception_only()).strip().partition("\n")[0]
 
 
-def _keep_own(told: traceback.TracebackException, folders: Sequence[str]) -> list[traceback.FrameSummary]:
+def _keep_own(told: "traceback.TracebackException", folders: Sequence[str]) -> "list[traceback.FrameSummary]":
     """Drop all other frames, of the exceptions it came from as well; returns its own."""
     for related in (told.__cause__, told.__context__, *(told.exceptions or ())):
         if related is not None:
@@ -51,7 +56,9 @@ def _keep_own(told: traceback.TracebackException, folders: Sequence[str]) -> lis
     return list(told.stack)
 
 
-def _location(error: BaseException, frames: Sequence[traceback.FrameSummary], folders: Sequence[str]) -> str:
+def _location(
+    error: BaseException, frames: "Sequence[traceback.FrameSummary]", folders: Sequence[str]
+) -> str:
     """`file:line` within the plugin path, of the syntax error or of the innermost frame; empty where there is none."""
     if isinstance(error, SyntaxError) and error.filename and _below(error.filename, folders):
         return f"{_relative(error.filename, folders)}:{error.lineno}"
@@ -72,4 +79,4 @@ def _shorten(text: str) -> str:
 
 def without_root(text: str, root: str) -> str:
     """Names as the plugin's author knows them."""
-    return text.replace(f"{root}.", "")
+    return text.replace(f"{root}.", "") if root else text

@@ -1,0 +1,78 @@
+"""JSON text and values: by orjson where it can be imported, else by the standard library.
+
+1. What is not JSON is refused by both: NaN and the infinities, lone surrogates, bytes, dates, objects of classes.
+2. A text that nests too deep to be read is refused like any other that is not JSON.
+"""
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NoReturn
+
+NOT_ENCODABLE = (TypeError, ValueError, RecursionError, OverflowError)
+"""What encoding raises for a value that is not JSON."""
+
+
+class NotJsonTextError(ValueError):
+    """Some bytes are not JSON in UTF-8."""
+
+
+class Codec:
+    """One way of reading and writing JSON."""
+
+    __slots__ = ("decode", "encode", "name")
+
+    def __init__(self, name: str, decode: Callable[[bytes], Any], encode: Callable[[Any], bytes]) -> None:
+        self.name = name
+        self.decode = decode
+        """The value of a text; `NotJsonTextError`."""
+        self.encode = encode
+        """The text of a value, without a newline; one of `NOT_ENCODABLE`."""
+
+
+def best_codec() -> Codec:
+    """orjson's, or the standard library's."""
+    return fast_codec() or standard_codec()
+
+
+def fast_codec() -> Codec | None:
+    """orjson's, where it can be imported."""
+    try:
+        orjson = import_module("orjson")
+    except ImportError:
+        return None
+    loads, dumps = orjson.loads, orjson.dumps
+    options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
+    def decode(text: bytes) -> Any:
+        try:
+            return loads(text)
+        except ValueError as error:
+            raise NotJsonTextError(str(error)) from None
+
+    def encode(value: Any) -> bytes:
+        text: bytes = dumps(value, None, options)
+        return text
+
+    return Codec("orjson", decode, encode)
+
+
+def standard_codec() -> Codec:
+    """The standard library's."""
+    read = json.JSONDecoder(parse_constant=_refuse).decode
+    write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+    def decode(text: bytes) -> Any:
+        try:
+            return read(text.decode())
+        except (ValueError, RecursionError) as error:
+            raise NotJsonTextError(str(error)) from None
+
+    def encode(value: Any) -> bytes:
+        return write(value).encode()
+
+    return Codec("json", decode, encode)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,48 @@
+"""Cuts a stream of bytes into lines, and refuses a line that is too long before it is whole."""
+
+
+class MessageTooLongError(ValueError):
+    """A line is longer than a message may be."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"a message is longer than {limit} bytes")
+        self.limit = limit
+
+
+class Lines:
+    """Keeps what came after the last newline."""
+
+    __slots__ = ("_held", "_parts", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        """Longest line, its newline not counted, in bytes."""
+        self._parts: list[bytes] = []
+        self._held = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of the line that is not whole yet."""
+        return self._held
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that are whole now, without their newlines; `MessageTooLongError`."""
+        if b"\n" not in data:
+            self._keep(data)
+            return []
+        if self._parts:
+            data = b"".join((*self._parts, data))
+            self._parts.clear()
+            self._held = 0
+        lines = data.split(b"\n")
+        self._keep(lines.pop())
+        if len(data) > self.limit and any(len(line) > self.limit for line in lines):
+            raise MessageTooLongError(self.limit)
+        return lines
+
+    def _keep(self, rest: bytes) -> None:
+        if rest:
+            self._parts.append(rest)
+            self._held += len(rest)
+            if self._held > self.limit:
+                raise MessageTooLongError(self.limit)
