@@ -1,7 +1,6 @@
 """Runs pieces of code in a sandboxed child, started as root or as an ordinary user, and makes the host that they attack."""
 
 import asyncio
-import dataclasses
 import importlib.util
 import json
 import os
@@ -222,7 +221,7 @@ def policy_for(kit, target, who, **changes):
         uid=who.becomes,
         gid=who.becomes,
     )
-    return dataclasses.replace(plain, **changes)
+    return plain._replace(**changes)
 
 
 def run(kit, target, who, policy, pieces, *, imports=(), timeout=60):

@@ -63,7 +63,9 @@ def payload_method(instance: PluginInterface, root: str, name: str) -> Callable[
 def refused_methods(cls: type, root: str) -> dict[str, str]:
     """Names of a class that may not be called, each with the reason, beside what no plugin's class may (rule 2)."""
     base_names = LIFECYCLE_METHODS | set(dir(PluginInterface))
-    names = {name for base in cls.__mro__[:-1] for name in vars(base) if not name.startswith("_")} - base_names
+    names = {
+        name for base in cls.__mro__[:-1] for name in vars(base) if not name.startswith("_")
+    } - base_names
     refused = {name: _refusal(cls, root, name) for name in sorted(names)}
     return {name: reason for name, reason in refused.items() if reason is not None}
 

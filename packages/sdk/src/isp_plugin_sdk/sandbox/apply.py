@@ -8,7 +8,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import chain
 
 from isp_plugin_sdk.sandbox import landlock, namespaces, own_files, privileges, rlimits, seccomp
@@ -32,18 +31,15 @@ def apply_policy(policy: SandboxPolicy) -> Report:
     return report
 
 
-@dataclass(slots=True)
 class _Applying:
     """One application, step by step; what a later step must know of an earlier one."""
 
-    policy: SandboxPolicy
-    notes: list[str] = field(default_factory=list)
-    abi: int = field(default_factory=landlock.abi)
-    parent: int = field(default_factory=os.getppid)
-    own_user: bool = False
-    own_view: bool = False
-    keeps_reading: bool = False
-    signals_scoped: bool = False
+    def __init__(self, policy: SandboxPolicy) -> None:
+        self.policy = policy
+        self.notes: list[str] = []
+        self.abi = landlock.abi()
+        self.parent = os.getppid()
+        self.own_user = self.own_view = self.keeps_reading = self.signals_scoped = False
 
     def results(self) -> Iterator[tuple[Layer, str | None]]:
         """Apply every layer; each with None, or why it does not hold."""
@@ -115,7 +111,7 @@ class _Applying:
             rules.allow(path, landlock.RUN, follow=True)
         rules.allow(
             own_files.DISCARD,
-            landlock.READ | landlock.Files.WRITE_FILE | landlock.Files.TRUNCATE,
+            landlock.READ | landlock.WRITE_FILE | landlock.TRUNCATE,
             follow=True,
         )
         for path in self.policy.read:
@@ -126,7 +122,7 @@ class _Applying:
         rules.restrict()
         self.signals_scoped = rules.signals_scoped
 
-    def grant(self, rules: landlock.Ruleset, path: str, rights: landlock.Files) -> None:
+    def grant(self, rules: landlock.Ruleset, path: str, rights: int) -> None:
         """Allow one path of the policy; what is not there, or leads through a link, is noted and stays denied."""
         try:
             if not rules.allow(path, rights, follow=path not in self.policy.granted):

@@ -6,7 +6,7 @@
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 NUMBER, ARCHITECTURE = 0, 4
@@ -14,8 +14,7 @@ NUMBER, ARCHITECTURE = 0, 4
 ALLOW, KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One instruction."""
 
     code: int
@@ -23,9 +22,11 @@ class Step:
     if_true: int = 0
     if_false: int = 0
 
-    def packed(self) -> bytes:
-        """As the kernel reads it (`struct sock_filter`)."""
-        return struct.pack("=HBBI", self.code, self.if_true, self.if_false, self.value)
+
+def packed(steps: Iterable[Step]) -> bytes:
+    """As the kernel reads them (`struct sock_filter`)."""
+    pack = struct.Struct("=HBBI").pack
+    return b"".join(pack(code, if_true, if_false, value) for code, value, if_true, if_false in steps)
 
 
 def refuse(code: int) -> int:

@@ -12,8 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import IntFlag
+from typing import NamedTuple
 
 from isp_plugin_sdk.sandbox.kernel import syscall
 
@@ -25,52 +24,38 @@ _RESOLVE_NO_SYMLINKS = 0x04
 _AT_FDCWD = -100
 
 
-class Files(IntFlag):
-    """What can be done with files."""
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE, MAKE_CHAR, MAKE_DIR = (
+    1 << bit for bit in range(8)
+)
+MAKE_REG, MAKE_SOCK, MAKE_FIFO, MAKE_BLOCK, MAKE_SYM, REFER, TRUNCATE, IOCTL_DEV = (
+    1 << bit for bit in range(8, 16)
+)
+"""What can be done with files: plain numbers, since flags of an enum would cost a worker's start."""
 
-    EXECUTE = 1 << 0
-    WRITE_FILE = 1 << 1
-    READ_FILE = 1 << 2
-    READ_DIR = 1 << 3
-    REMOVE_DIR = 1 << 4
-    REMOVE_FILE = 1 << 5
-    MAKE_CHAR = 1 << 6
-    MAKE_DIR = 1 << 7
-    MAKE_REG = 1 << 8
-    MAKE_SOCK = 1 << 9
-    MAKE_FIFO = 1 << 10
-    MAKE_BLOCK = 1 << 11
-    MAKE_SYM = 1 << 12
-    REFER = 1 << 13
-    TRUNCATE = 1 << 14
-    IOCTL_DEV = 1 << 15
-
-
-READ = Files.READ_FILE | Files.READ_DIR
-RUN = READ | Files.EXECUTE
+READ = READ_FILE | READ_DIR
+RUN = READ | EXECUTE
 WRITE = (
     READ
-    | Files.WRITE_FILE
-    | Files.REMOVE_DIR
-    | Files.REMOVE_FILE
-    | Files.MAKE_DIR
-    | Files.MAKE_REG
-    | Files.MAKE_FIFO
-    | Files.MAKE_SYM
-    | Files.REFER
-    | Files.TRUNCATE
+    | WRITE_FILE
+    | REMOVE_DIR
+    | REMOVE_FILE
+    | MAKE_DIR
+    | MAKE_REG
+    | MAKE_FIFO
+    | MAKE_SYM
+    | REFER
+    | TRUNCATE
 )
-OF_A_FILE = Files.EXECUTE | Files.WRITE_FILE | Files.READ_FILE | Files.TRUNCATE | Files.IOCTL_DEV
+OF_A_FILE = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 """What makes sense for a rule on something that is not a folder."""
 BIND_TCP, CONNECT_TCP = 1, 2
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(NamedTuple):
     """What one ABI can govern."""
 
-    files: Files
+    files: int
     tcp: bool
     scopes: bool
 
@@ -85,8 +70,8 @@ def abi() -> int:
 
 def rights_of(version: int) -> Rights:
     """What that ABI can govern."""
-    files = Files((1 << 13) - 1)
-    for since, right in ((2, Files.REFER), (3, Files.TRUNCATE), (5, Files.IOCTL_DEV)):
+    files = (1 << 13) - 1
+    for since, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):
         if version >= since:
             files |= right
     return Rights(files=files, tcp=version >= 4, scopes=version >= 6)
@@ -136,10 +121,10 @@ class Ruleset:
         scoped = SCOPE_ABSTRACT_SOCKETS * self.sockets_scoped | SCOPE_SIGNALS * self.signals_scoped
         net = (BIND_TCP | CONNECT_TCP) * self.rights.tcp
         size = 24 if scoped else 16 if net else 8
-        wanted = _Attributes(int(self.rights.files), net, scoped)
+        wanted = _Attributes(self.rights.files, net, scoped)
         return syscall(CREATE_RULESET, ctypes.byref(wanted), ctypes.c_size_t(size), 0)
 
-    def allow(self, path: str, rights: Files, *, follow: bool) -> bool:
+    def allow(self, path: str, rights: int, *, follow: bool) -> bool:
         """Allow something below a path, or on a file; False where it does not exist. Without `follow`, no symbolic link may be on the way."""
         try:
             opened = open_path(path, follow=follow)
@@ -148,7 +133,7 @@ class Ruleset:
         try:
             if not stat.S_ISDIR(os.fstat(opened).st_mode):
                 rights &= OF_A_FILE
-            rule = _PathBeneath(int(rights & self.rights.files), opened)
+            rule = _PathBeneath(rights & self.rights.files, opened)
             syscall(ADD_RULE, self._fd, _PATH_BENEATH, ctypes.byref(rule), 0)
         finally:
             os.close(opened)

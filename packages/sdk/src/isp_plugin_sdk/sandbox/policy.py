@@ -4,10 +4,9 @@
 2. `Enforcement.REQUIRE` starts nothing without the full set, `BEST_EFFORT` starts with what there is and says so, `OFF` applies nothing.
 """
 
-import dataclasses
 import json
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from isp_plugin_sdk.sandbox.errors import PolicyInvalidError
 
@@ -29,8 +28,7 @@ class Enforcement(StrEnum):
     """Nothing is applied."""
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxPolicy:
+class SandboxPolicy(NamedTuple):
     """What one worker may do; pure values."""
 
     enforcement: Enforcement = Enforcement.BEST_EFFORT
@@ -59,17 +57,18 @@ class SandboxPolicy:
 
     def to_json(self) -> str:
         """The text that the host hands to the child."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        return json.dumps(self._asdict(), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "SandboxPolicy":
         """Read it back; raises `PolicyInvalidError` for anything that `to_json` did not write."""
         try:
             values = json.loads(text)
-            specs = {spec.name: spec for spec in dataclasses.fields(cls)}
-            unknown = set(values) - set(specs)
+            unknown = set(values) - set(cls._fields)
             if unknown:
-                raise PolicyInvalidError(expected=f"only {', '.join(specs)}", got=", ".join(sorted(unknown)))
+                raise PolicyInvalidError(
+                    expected=f"only {', '.join(cls._fields)}", got=", ".join(sorted(unknown))
+                )
             lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
             return cls(**values | lists | {"enforcement": Enforcement(values["enforcement"])})
         except (ValueError, TypeError, KeyError, AttributeError) as error:

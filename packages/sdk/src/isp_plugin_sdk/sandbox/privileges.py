@@ -11,7 +11,6 @@ import ctypes
 import os
 import signal
 from collections.abc import Iterable
-from pathlib import Path
 
 from isp_plugin_sdk.sandbox import kernel
 
@@ -53,7 +52,7 @@ def reachable(paths: Iterable[str], *, uid: int, gid: int) -> str | None:
 def _readable(path: str) -> bool:
     """Whether the effective user may read it (and enter it, if it is a folder); what is not there is nobody's hindrance."""
     try:
-        mode = os.R_OK | (os.X_OK if Path(path).is_dir() else 0)
+        mode = os.R_OK | (os.X_OK if os.path.isdir(path) else 0)  # noqa: PTH112  pathlib costs a worker's start
         return os.access(path, mode, effective_ids=True) or not _exists(path)
     except PermissionError:
         return False

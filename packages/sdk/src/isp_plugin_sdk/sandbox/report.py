@@ -1,9 +1,8 @@
 """What holds of a worker's sandbox, layer by layer, and what is missing and why."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Layer(StrEnum):
@@ -39,8 +38,7 @@ class Level(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What holds, and what does not and why."""
 
     holds: tuple[Layer, ...] = ()

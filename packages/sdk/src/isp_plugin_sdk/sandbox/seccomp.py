@@ -14,7 +14,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from isp_plugin_sdk.sandbox import bpf
 from isp_plugin_sdk.sandbox.bpf import Step
@@ -54,8 +54,7 @@ FILE_ATTRIBUTES = """chmod fchmod fchmodat fchmodat2 chown fchown lchown fchowna
 """What Landlock does not govern: refused where the worker could reach files of its own user outside its folder with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FilterNeeds:
+class FilterNeeds(NamedTuple):
     """What decides the filter."""
 
     pid: int
@@ -164,6 +163,6 @@ class _Program(ctypes.Structure):
 
 def install(steps: Iterable[Step], machine: str = MACHINE) -> None:
     """Bind all threads of this process to the filter; needs `no_new_privs`."""
-    packed = b"".join(step.packed() for step in steps)
+    packed = bpf.packed(steps)
     program = _Program(len(packed) // 8, packed)
     syscall(ARCHITECTURES[machine][2], _SET_MODE_FILTER, _TSYNC, ctypes.byref(program))
