@@ -5,20 +5,22 @@
 3. asyncio's `sock_connect` does the same without blocking its loop.
 4. What can never be had (UDP, unix sockets, listening) is refused by the kernel; here it only gets an error that says so.
 5. Code that connects by itself, below Python, is not reached by this: it needs a port of `native_ports`.
+6. Nothing that a plugin may not need is imported: asyncio is changed when somebody imports it, the broker made when somebody connects.
 """
 
-import asyncio
 import errno
 import os
 import socket
-from asyncio import selector_events
-from collections.abc import Collection
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from ipaddress import ip_address
-from typing import Any
+import sys
+from collections.abc import Collection, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from isp_plugin_sdk.sandbox.broker import Answer, Broker
 from isp_plugin_sdk.sandbox.errors import NeverGrantedError, NotGrantedError
+
+if TYPE_CHECKING:
+    from isp_plugin_sdk.sandbox.broker import Answer, Broker
 
 INET = frozenset({socket.AF_INET, socket.AF_INET6})
 KEPT_OPTIONS = tuple(
@@ -37,7 +39,7 @@ _real_init = socket.socket.__init__
 _real_connect = socket.socket.connect
 _real_bind = socket.socket.bind
 _real_getaddrinfo = socket.getaddrinfo
-_real_sock_connect = selector_events.BaseSelectorEventLoop.sock_connect
+ASYNCIO_LOOP = "asyncio.selector_events"
 ANSWER_GRACE_S = 5.0
 """How much longer than the host is asked to try an answer is waited for."""
 
@@ -45,9 +47,19 @@ ANSWER_GRACE_S = 5.0
 class Network:
     """The functions that take the places of the standard library's."""
 
-    def __init__(self, broker: Broker, native_ports: Collection[int] = ()) -> None:
-        self.broker = broker
+    def __init__(self, channel: socket.socket, native_ports: Collection[int] = ()) -> None:
+        self._channel = channel
+        self._broker: Broker | None = None
         self.native_ports = native_ports
+
+    @property
+    def broker(self) -> "Broker":
+        """Made at the first question."""
+        if self._broker is None:
+            from isp_plugin_sdk.sandbox.broker import Broker
+
+            self._broker = Broker(self._channel)
+        return self._broker
 
     def install(self) -> None:
         """Take their places, for good."""
@@ -63,9 +75,6 @@ class Network:
                 return error.errno or errno.ETIMEDOUT
             return 0
 
-        async def sock_connect(loop: Any, sock: socket.socket, address: Any) -> None:
-            await network.connect_on_loop(loop, sock, address)
-
         places: tuple[tuple[Any, str, Any], ...] = (
             (socket.socket, "__init__", _init),
             (socket.socket, "bind", _bind),
@@ -75,10 +84,24 @@ class Network:
             (socket, "gethostbyname", self.gethostbyname),
             (socket, "gethostbyname_ex", self.gethostbyname_ex),
             (socket, "gethostbyaddr", _gethostbyaddr),
-            (selector_events.BaseSelectorEventLoop, "sock_connect", sock_connect),
         )
         for place, name, function in places:
             setattr(place, name, function)
+        if ASYNCIO_LOOP in sys.modules:
+            self.install_on_loops(sys.modules[ASYNCIO_LOOP])
+        else:
+            sys.meta_path.insert(0, _WhenImported(self))
+
+    def install_on_loops(self, module: ModuleType) -> None:
+        """Take the place of `sock_connect` of asyncio's loops."""
+        network, loops = self, module.BaseSelectorEventLoop
+        real = loops.sock_connect
+
+        async def sock_connect(loop: Any, sock: socket.socket, address: Any) -> None:
+            if not _is_tcp(sock) or not await network.connect_on_loop(loop, sock, address):
+                await real(loop, sock, address)
+
+        loops.sock_connect = sock_connect
 
     def connect(self, sock: socket.socket, address: Any) -> None:
         """Connect this socket by way of the host."""
@@ -94,20 +117,20 @@ class Network:
                 raise
             _real_connect(sock, address)
 
-    async def connect_on_loop(self, loop: Any, sock: socket.socket, address: Any) -> None:
-        """The same without blocking the loop."""
-        if not _is_tcp(sock):
-            await _real_sock_connect(loop, sock, address)
-            return
+    async def connect_on_loop(self, loop: Any, sock: socket.socket, address: Any) -> bool:
+        """The same without blocking the loop; False where it may connect by itself."""
+        from asyncio import wrap_future
+
         if sock.gettimeout() != 0:
             raise ValueError("the socket must be non-blocking")
         try:
             asked = self.broker.connect(*_text(address), family=sock.family, timeout_s=None)
-            _adopt(sock, await asyncio.wrap_future(asked, loop=loop))
+            _adopt(sock, await wrap_future(asked, loop=loop))
         except NotGrantedError:
             if address[1] not in self.native_ports:
                 raise
-            await _real_sock_connect(loop, sock, address)
+            return False
+        return True
 
     def getaddrinfo(  # noqa: PLR0917  the standard library's own signature
         self,
@@ -136,6 +159,31 @@ class Network:
         """The IPv4 addresses of a granted name."""
         found = self.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
         return host, [], [entry[4][0] for entry in found]
+
+
+class _WhenImported:
+    """Stands first on `sys.meta_path` until somebody imports asyncio's loops."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module's own spec, whose loader changes it once it is there."""
+        if fullname != ASYNCIO_LOOP:
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            network, load = self._network, spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                load(module)
+                network.install_on_loops(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # this spec's loader is its own
+        return spec
 
 
 def _init(
@@ -184,11 +232,13 @@ def _is_tcp(sock: socket.socket) -> bool:
 
 def _is_address(text: str) -> bool:
     """Whether it needs no resolving."""
-    try:
-        ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+    for family in INET:
+        try:
+            socket.inet_pton(family, text.partition("%")[0])
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def _text(address: Any) -> tuple[str, int]:
@@ -200,8 +250,10 @@ def _text(address: Any) -> tuple[str, int]:
     return text or "0.0.0.0", port  # noqa: S104  what an empty host means to connect
 
 
-def _wait(asked: Any, timeout: float | None) -> Answer:
+def _wait(asked: Any, timeout: float | None) -> "Answer":
     """The host's answer; `TimeoutError` as a plain socket would raise it."""
+    from concurrent.futures import TimeoutError as FutureTimeoutError
+
     limit = None if timeout is None else timeout + ANSWER_GRACE_S
     try:
         answer: Answer = asked.result(limit)
@@ -211,7 +263,7 @@ def _wait(asked: Any, timeout: float | None) -> Answer:
     return answer
 
 
-def _adopt(sock: socket.socket, answer: Answer) -> None:
+def _adopt(sock: socket.socket, answer: "Answer") -> None:
     """Put the connection in the place of the socket's descriptor."""
     given = answer.descriptor
     if given is None:
@@ -229,6 +281,8 @@ def _adopt(sock: socket.socket, answer: Answer) -> None:
 
 def install(descriptor: int, native_ports: Collection[int] = ()) -> Network:
     """Let this process's Python code connect through the socket that the host left open under this number."""
-    network = Network(Broker(socket.socket(fileno=descriptor)), native_ports)
+    channel = socket.socket(fileno=descriptor)
+    channel.set_inheritable(False)
+    network = Network(channel, native_ports)
     network.install()
     return network

@@ -10,10 +10,6 @@ from typing import NamedTuple
 
 from isp_plugin_sdk.sandbox.errors import PolicyInvalidError
 
-POLICY_VARIABLE = "ISP_PLUGIN_SANDBOX"
-"""The environment variable in which a worker finds its policy; taken out before the plugin is imported."""
-BROKER_VARIABLE = "ISP_PLUGIN_BROKER"
-"""The environment variable with the number of the inherited socket on which the host connects for the worker."""
 DEFAULT_MEMORY_MB, DEFAULT_OPEN_FILES, DEFAULT_FILE_MB = 512, 256, 256
 
 
