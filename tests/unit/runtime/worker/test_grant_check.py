@@ -29,6 +29,7 @@ def test_denial_names_the_line_to_ask_for():
         ("dispatch:invoice_*", "invoice_paid", True),
         ("dispatch:invoice_*", "customer_invoice_paid", False),
         ("dispatch:*", "anything", True),
+        ("dispatch", "anything", True),
         ("emit:invoice_paid", "invoice_paid", False),
     ],
 )

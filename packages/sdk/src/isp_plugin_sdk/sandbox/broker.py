@@ -20,7 +20,7 @@ from collections import deque
 from concurrent.futures import Future
 from typing import Any
 
-from isp_plugin_sdk.sandbox.errors import NotGrantedError
+from isp_plugin_sdk.errors import NotGrantedError
 
 MAX_PACKET = 65536
 MAX_UNDER_WAY = 256

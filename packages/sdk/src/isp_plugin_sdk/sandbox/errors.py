@@ -1,22 +1,8 @@
-"""The errors of the sandbox: what was not granted, which grants or policies cannot be used, and what the kernel lacks."""
+"""The errors of the sandbox: which grants or policies cannot be used, and what the kernel lacks. `NotGrantedError` is everybody's, in `errors`."""
 
-import errno
 from typing import Any
 
 from isp_plugin_sdk.errors import PluginSdkError
-
-
-class NotGrantedError(PluginSdkError, PermissionError):
-    """The plugin is not granted {what}. If it needs it, its manifest must ask for it with `{grant}`, and the operator must accept that."""
-
-    def __init__(self, **fields: Any) -> None:
-        super().__init__(**fields)
-        self.errno = errno.EACCES
-        self.strerror = self.args[0]
-
-
-class NeverGrantedError(NotGrantedError):
-    """A plugin in a sandbox cannot have {what}: {instead}."""
 
 
 class GrantsInvalidError(PluginSdkError, ValueError):

@@ -2,9 +2,9 @@
 
 1. Everything that is not granted is denied; an empty table grants nothing.
 2. All mistakes are reported together, each with its path in the table, what was expected and what came.
-3. A network grant is `name:port`, `address:port`, `[IPv6]:port` or `network/prefix:port`; a port may be `*`.
+3. A network grant is `name:port`, `address:port`, `[IPv6]:port`, `network/prefix:port` or `*:port`; a port may be `*`.
 4. Paths are absolute and literal: no `..`, no `~`, no wildcards. Whether a symbolic link stands on the way is for `policy` to ask.
-5. A host call is `storage`, `dispatch:HOOK` or `emit:HOOK`; a hook may end in `*`.
+5. A host call is `storage`, `dispatch:HOOK` or `emit:HOOK`; a hook may end in `*`, and `dispatch` alone is `dispatch:*`.
 """
 
 import difflib
@@ -17,10 +17,10 @@ from typing import Any
 
 from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
 
-ANY_PORT = "*"
+ANY_PORT = ANY_HOST = "*"
 STORAGE = "storage"
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*")
-_HOST_CALL = re.compile(r"storage|(dispatch|emit):([a-z][a-z0-9_]*\*?|\*)")
+_HOST_CALL = re.compile(r"storage|(dispatch|emit)(:([a-z][a-z0-9_]*\*?|\*))?")
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -29,7 +29,7 @@ class Peer:
     """Whom a plugin may connect to over TCP."""
 
     host: str
-    """A host name in lower case, an address, or a network like `10.0.0.0/8`."""
+    """A host name in lower case, an address, a network like `10.0.0.0/8`, or `*` for any but this machine itself."""
     port: int | None
     """None: any port."""
 
@@ -79,6 +79,12 @@ class Grants:
             summary = "; ".join(f"{each['path']}: {each['message']}" for each in reader.mistakes)
             raise GrantsInvalidError(summary=summary, mistakes=reader.mistakes)
         return cls(**found)
+
+    @classmethod
+    def of_manifest(cls, manifest: Mapping[str, Any]) -> "Grants":
+        """The grants of a manifest as `Manifest.to_dict` gives it; its limits are grants, too. Raises `GrantsInvalidError`."""
+        limits = {name: manifest.get("limits", {}).get(name) for name in ("memory_mb", "open_files")}
+        return cls.of({**manifest.get("grants", {}), **limits})
 
     def to_table(self) -> dict[str, Any]:
         """The same as a manifest's table, without what is not granted."""
@@ -230,6 +236,8 @@ def _port(port_text: str, text: str) -> int:
 
 def _host(host: str, text: str) -> str:
     """A host as it is compared: an address in its shortest form, a network, or a name in lower case."""
+    if host == ANY_HOST:
+        return host
     try:
         if "/" in host:
             return str(ipaddress.ip_network(host))

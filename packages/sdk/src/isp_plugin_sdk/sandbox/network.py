@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from isp_plugin_sdk.sandbox.errors import NeverGrantedError, NotGrantedError
+from isp_plugin_sdk.errors import NeverGrantedError, NotGrantedError
 
 if TYPE_CHECKING:
     from isp_plugin_sdk.sandbox.broker import Answer, Broker

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from isp_plugin_sdk.sandbox.grants import Grants
+from isp_plugin_sdk.sandbox.grants import ANY_HOST, STORAGE, Grants
 
 
 class DenialKind(StrEnum):
@@ -112,7 +112,8 @@ def _larger(mine: int | None, other: int | None) -> bool:
 def _lines(grants: Grants) -> Iterator[GrantLine]:
     """One line for each grant."""
     for peer in grants.network:
-        wide = peer.port is None or (peer.network is not None and peer.network.num_addresses > 1)
+        many = peer.host == ANY_HOST or (peer.network is not None and peer.network.num_addresses > 1)
+        wide = peer.port is None or many
         yield GrantLine("network", str(peer), "connect over TCP, by way of the host", weak=wide)
     for port in grants.native_ports:
         yield GrantLine("native_ports", str(port), "connect to this port of any address", weak=True)
@@ -122,7 +123,9 @@ def _lines(grants: Grants) -> Iterator[GrantLine]:
         yield GrantLine("files.write", path, "read, change and delete")
     for call in grants.host_calls:
         kind, _, hook = call.partition(":")
-        yield GrantLine("host_calls", call, _CALLS[kind], weak=hook.endswith("*"))
+        yield GrantLine(
+            "host_calls", call, _CALLS[kind], weak=(hook or "*").endswith("*") and kind != STORAGE
+        )
     for name in grants.secrets:
         yield GrantLine("secrets", name, "is handed this secret")
     if grants.processes:

@@ -55,7 +55,7 @@ class GrantCheck:
         """None where a grant of this kind fits the hook."""
         for call in self.host_calls:
             granted_kind, _, pattern = call.partition(":")
-            if granted_kind == kind and _fits(pattern, hook):
+            if granted_kind == kind and _fits(pattern or "*", hook):
                 return None
         return _denial(f"{kind}:{hook}")
 

@@ -5,14 +5,14 @@
    libraries resolve first and connect then. What the worker claims to have resolved counts for nothing.
 3. A name must not lead to the machine itself, to link-local addresses (cloud metadata among them) or to groups: whoever owns a name could
    point it there (DNS rebinding). Such an address must be granted as an address; `localhost` is one by another name.
-4. A network grants such addresses only if it lies wholly among them: `0.0.0.0/0` does not reach the machine itself.
+4. A network grants such addresses only if it lies wholly among them: neither `0.0.0.0/0` nor `*` reaches the machine itself.
 """
 
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-from isp_plugin_sdk.sandbox.grants import Peer
+from isp_plugin_sdk.sandbox.grants import ANY_HOST, Peer
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -30,11 +30,11 @@ class Peers:
 
     def may_resolve(self, name: str) -> bool:
         """Whether any grant is for this name."""
-        return any(peer.host == name for peer in self._granted)
+        return any(peer.host in {ANY_HOST, name} for peer in self._granted)
 
     def may_reach_name(self, name: str, port: int) -> bool:
         """Whether this port of this name is granted."""
-        return any(peer.host == name and peer.port in {None, port} for peer in self._granted)
+        return any(peer.host in {ANY_HOST, name} and peer.port in {None, port} for peer in self._granted)
 
     def may_reach_address(self, address: Address, port: int, now: float) -> bool:
         """Whether this port of this address is granted, or was resolved for a granted name."""
@@ -44,11 +44,7 @@ class Peers:
 
     def grants_address(self, address: Address, port: int) -> bool:
         """Whether a grant names this address, itself or its network."""
-        return any(
-            peer.port in {None, port} and _contains(peer, address)
-            for peer in self._granted
-            if peer.network is not None
-        )
+        return any(peer.port in {None, port} and _contains(peer, address) for peer in self._granted)
 
     def may_name_lead_to(self, name: str, address: Address, port: int | None) -> bool:
         """Whether a granted name may stand for this address."""
@@ -96,6 +92,8 @@ def is_special(address: Address | Network) -> bool:
 
 def _contains(peer: Peer, address: Address) -> bool:
     """Whether a grant's network contains the address; a special one only if the network is special as a whole."""
+    if peer.host == ANY_HOST:
+        return not is_special(address)
     network = peer.network
     if network is None or network.version != address.version or address not in network:
         return False
