@@ -8,12 +8,16 @@ import textwrap
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from isp_plugins.clock import SystemClock
 from isp_plugins.contracts.runtime import StartRequest
+from isp_plugins.contracts.worker import Death
 from isp_plugins.runtime.in_process import InProcessRuntime
-from isp_plugins.runtime.in_process.running import InProcessPlugin
+from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
+from isp_plugins.runtime.worker.module_program import module_program
 
 PLUGIN = """
     from app.services.plugin_service import PluginInterface
@@ -114,15 +118,15 @@ class PluginFolder:
         }
         return StartRequest(**{**values, **changes})
 
-    def runtime(self) -> InProcessRuntime:
+    def runtime(self) -> Any:
         """A runtime over this folder, on the running loop."""
         return InProcessRuntime([self.folder], self.threads, asyncio.get_running_loop())
 
-    async def start(self, **changes: Any) -> InProcessPlugin:
+    async def start(self, **changes: Any) -> Any:
         """Start the plugin on a fresh runtime."""
         return await self.runtime().start(self.request(**changes))
 
-    async def started(self, body: str, *, head: str = "", **changes: Any) -> InProcessPlugin:
+    async def started(self, body: str, *, head: str = "", **changes: Any) -> Any:
         """Write the plugin's body and start it."""
         self.plugin(body, head=head)
         return await self.start(**changes)
@@ -132,3 +136,23 @@ class PluginFolder:
         import sys
 
         return sorted(name for name in list(sys.modules) if name.startswith(f"isp_plugin_{self.id}_"))
+
+
+class WorkerFolder(PluginFolder):
+    """The same folder, with each plugin in a worker of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.settings = WorkerSettings()
+        self.deaths: list[Death] = []
+
+    def runtime(self) -> WorkerRuntime:
+        return WorkerRuntime(self.settings, SystemClock(), self.deaths.append)
+
+    def request(self, **changes: Any) -> StartRequest:
+        """A request with a program."""
+        request = super().request(**changes)
+        program = module_program(
+            request.module_path, request.entry_point, folders=[self.folder], version="1.0"
+        )
+        return replace(request, program=request.program or program)

@@ -5,12 +5,24 @@ import uuid
 import pytest
 
 from support.gates import gate
-from support.runtime import PluginFolder
+from support.runtime import PluginFolder, WorkerFolder
 
 
 @pytest.fixture
 def plugins(tmp_path):
     return PluginFolder(tmp_path)
+
+
+@pytest.fixture
+def workers(tmp_path):
+    """A folder whose plugins run in workers."""
+    return WorkerFolder(tmp_path)
+
+
+@pytest.fixture(params=["in process", "worker"])
+def anywhere(request, tmp_path):
+    """The same folder in both runtimes: the author cannot tell the difference."""
+    return PluginFolder(tmp_path) if request.param == "in process" else WorkerFolder(tmp_path)
 
 
 @pytest.fixture

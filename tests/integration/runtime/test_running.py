@@ -24,7 +24,7 @@ from isp_plugins.runtime.errors import (
 KINDS = pytest.mark.parametrize("kind", ["def", "async def"])
 
 
-async def test_plugin_gets_its_number_configuration_logger_and_context(plugins, caplog):
+async def test_plugin_gets_its_number_configuration_logger_and_context(anywhere, caplog):
     body = """
         def initialize(self):
             self.logger.warning("hello from %s", self.plugin_id)
@@ -33,37 +33,37 @@ async def test_plugin_gets_its_number_configuration_logger_and_context(plugins, 
             self.context.set("key", 5)
             return [self.plugin_id, self.config, self.context.plugin_name, self.context.get("key")]
     """
-    plugin = await plugins.started(body, config={"a": {"b": 1}})
-    assert await plugin.execute("ask", None, 5) == [plugins.id, {"a": {"b": 1}}, "sample", 5]
-    assert f"hello from {plugins.id}" in caplog.messages
+    plugin = await anywhere.started(body, config={"a": {"b": 1}})
+    assert await plugin.execute("ask", None, 5) == [anywhere.id, {"a": {"b": 1}}, "sample", 5]
+    assert f"hello from {anywhere.id}" in caplog.messages
     await plugin.stop()
 
 
-async def test_coroutine_reaches_the_host_by_the_awaitable_twin(plugins):
-    plugin = await plugins.started(
+async def test_coroutine_reaches_the_host_by_the_awaitable_twin(anywhere):
+    plugin = await anywhere.started(
         "async def ask(self):\n    await self.context.aio.set('k', 1)\n    return await self.context.aio.get('k')"
     )
     assert await plugin.execute("ask", None, 5) == 1
     await plugin.stop()
 
 
-async def test_plugin_cannot_change_the_hosts_configuration(plugins):
+async def test_plugin_cannot_change_the_hosts_configuration(anywhere):
     config = {"hosts": ["a"]}
-    plugin = await plugins.started(
+    plugin = await anywhere.started(
         "def initialize(self):\n    self.config['hosts'].append('b')\n    return True", config=config
     )
     assert config == {"hosts": ["a"]}
     await plugin.stop()
 
 
-async def test_declared_hooks_are_told(plugins):
+async def test_declared_hooks_are_told(anywhere):
     head = "from isp_plugin_sdk import action, filter\n"
     body = """
         @action("customer_created", priority=7, condition="id > 1")
         def welcome(self, customer):
             "Say welcome."
     """
-    plugin = await plugins.started(body, head=head)
+    plugin = await anywhere.started(body, head=head)
     assert list(plugin.declared_hooks) == [
         DeclaredHook(
             "customer_created",
@@ -91,8 +91,8 @@ async def test_callee_calls_the_running_instance(plugins):
 
 
 @KINDS
-async def test_execute_returns_a_copy_of_the_result(plugins, kind):
-    plugin = await plugins.started(f"kept = {{'a': [1]}}\n{kind} ask(self):\n    return self.kept")
+async def test_execute_returns_a_copy_of_the_result(anywhere, kind):
+    plugin = await anywhere.started(f"kept = {{'a': [1]}}\n{kind} ask(self):\n    return self.kept")
     result = await plugin.execute("ask", None, 5)
     result["a"].append(2)
     assert await plugin.execute("ask", None, 5) == {"a": [1]}
@@ -100,8 +100,8 @@ async def test_execute_returns_a_copy_of_the_result(plugins, kind):
 
 
 @KINDS
-async def test_execute_binds_parameters(plugins, kind):
-    plugin = await plugins.started(f"{kind} ask(self, first, second=2):\n    return [first, second]")
+async def test_execute_binds_parameters(anywhere, kind):
+    plugin = await anywhere.started(f"{kind} ask(self, first, second=2):\n    return [first, second]")
     assert await plugin.execute("ask", {"first": 1}, 5) == [1, 2]
     assert await plugin.execute("ask", [3, 4], 5) == [3, 4]
     with pytest.raises(ParametersInvalidError, match=r"ask\(first, second=2\)"):
@@ -112,9 +112,9 @@ async def test_execute_binds_parameters(plugins, kind):
 @pytest.mark.parametrize(
     "method", ["initialize", "cleanup", "_hidden", "absent", "config", "__init__", "word", "shown"]
 )
-async def test_execute_calls_only_the_plugins_own_public_methods(plugins, method):
+async def test_execute_calls_only_the_plugins_own_public_methods(anywhere, method):
     body = "word = 'x'\ndef _hidden(self):\n    pass\n@property\ndef shown(self):\n    raise AssertionError\ndef initialize(self):\n    return True"
-    plugin = await plugins.started(body)
+    plugin = await anywhere.started(body)
     with pytest.raises(MethodNotCallableError):
         await plugin.execute(method, None, 5)
     await plugin.stop()
@@ -133,9 +133,9 @@ async def test_execute_calls_only_the_plugins_own_public_methods(plugins, method
         ("endless()", "levels"),
     ],
 )
-async def test_result_that_is_not_json_is_told_with_where_and_what(plugins, kind, value, reason):
+async def test_result_that_is_not_json_is_told_with_where_and_what(anywhere, kind, value, reason):
     head = "def endless():\n    x = []\n    x.append(x)\n    return x\n"
-    plugin = await plugins.started(f"{kind} ask(self):\n    return {value}", head=head)
+    plugin = await anywhere.started(f"{kind} ask(self):\n    return {value}", head=head)
     with pytest.raises(ResultNotJsonError, match=reason):
         await plugin.execute("ask", None, 5)
     await plugin.stop()
@@ -145,8 +145,8 @@ async def test_result_that_is_not_json_is_told_with_where_and_what(plugins, kind
 @pytest.mark.parametrize(
     "raised", ["ValueError('bad')", "SystemExit('bad')", "KeyboardInterrupt('bad')", "GeneratorExit('bad')"]
 )
-async def test_what_a_method_raises_stays_with_it(plugins, kind, raised):
-    plugin = await plugins.started(f"{kind} ask(self):\n    raise {raised}")
+async def test_what_a_method_raises_stays_with_it(anywhere, kind, raised):
+    plugin = await anywhere.started(f"{kind} ask(self):\n    raise {raised}")
     with pytest.raises(
         ExecutionFailedError, match=r"ask failed: \w+: .*bad.* \(plugins/sample.py:\d+\)"
     ) as caught:
@@ -156,8 +156,8 @@ async def test_what_a_method_raises_stays_with_it(plugins, kind, raised):
     await plugin.stop()
 
 
-async def test_cancellation_that_the_plugin_raises_itself_is_its_failure(plugins):
-    plugin = await plugins.started(
+async def test_cancellation_that_the_plugin_raises_itself_is_its_failure(anywhere):
+    plugin = await anywhere.started(
         "async def ask(self):\n    raise asyncio.CancelledError('mine')", head="import asyncio\n"
     )
     with pytest.raises(ExecutionFailedError, match="CancelledError"):
@@ -165,8 +165,8 @@ async def test_cancellation_that_the_plugin_raises_itself_is_its_failure(plugins
     await plugin.stop()
 
 
-async def test_plain_method_that_returns_a_coroutine_is_awaited(plugins):
-    plugin = await plugins.started(
+async def test_plain_method_that_returns_a_coroutine_is_awaited(anywhere):
+    plugin = await anywhere.started(
         "async def work(self):\n    return 1\ndef ask(self):\n    return self.work()"
     )
     assert await plugin.execute("ask", None, 5) == 1
@@ -228,8 +228,8 @@ async def test_caller_that_goes_away_leaves_the_call_counted(plugins, hang):
 
 
 @KINDS
-async def test_execute_lets_the_plugin_know_its_deadline(plugins, kind):
-    plugin = await plugins.started(
+async def test_execute_lets_the_plugin_know_its_deadline(anywhere, kind):
+    plugin = await anywhere.started(
         f"{kind} ask(self):\n    return [self.context.deadline_left, self.context.hook, bool(self.context.request_id)]"
     )
     left, hook, named = await plugin.execute("ask", None, 5)
@@ -239,11 +239,11 @@ async def test_execute_lets_the_plugin_know_its_deadline(plugins, kind):
     await plugin.stop()
 
 
-async def test_current_call_of_the_caller_reaches_the_plugin(plugins):
+async def test_current_call_of_the_caller_reaches_the_plugin(anywhere):
     class Call:
         request_id, hook, deadline, chain, context = "r-1", "", 1e12, ("p",), {"tenant": 7}
 
-    plugin = await plugins.started(
+    plugin = await anywhere.started(
         "def ask(self):\n    return [self.context.request_id, self.context.call_context['tenant']]"
     )
     token = current_call.set(Call())
@@ -255,8 +255,8 @@ async def test_current_call_of_the_caller_reaches_the_plugin(plugins):
 
 
 @KINDS
-async def test_health_is_what_the_plugin_reports(plugins, kind):
-    plugin = await plugins.started(
+async def test_health_is_what_the_plugin_reports(anywhere, kind):
+    plugin = await anywhere.started(
         f"{kind} health_check(self):\n    return {{'status': 'degraded', 'checks': []}}"
     )
     assert await plugin.health(5) == {"status": "degraded", "checks": []}
@@ -272,8 +272,8 @@ async def test_health_is_what_the_plugin_reports(plugins, kind):
         ("{'status': 'fine'}", "malformed report: status"),
     ],
 )
-async def test_health_check_that_fails_is_an_unhealthy_report(plugins, kind, result, reason):
-    plugin = await plugins.started(f"{kind} health_check(self):\n    return {result}")
+async def test_health_check_that_fails_is_an_unhealthy_report(anywhere, kind, result, reason):
+    plugin = await anywhere.started(f"{kind} health_check(self):\n    return {result}")
     report = await plugin.health(5)
     assert report["status"] == "unhealthy"
     assert reason in report["checks"][0]["message"]
@@ -286,22 +286,22 @@ async def test_health_check_that_hangs_is_an_unhealthy_report(plugins, hang):
     await plugin.stop()
 
 
-async def test_info_is_what_the_plugin_tells(plugins):
-    plugin = await plugins.started("def get_info(self):\n    return {'name': 'Mine', 'version': '2'}")
+async def test_info_is_what_the_plugin_tells(anywhere):
+    plugin = await anywhere.started("def get_info(self):\n    return {'name': 'Mine', 'version': '2'}")
     assert await plugin.info() == {"name": "Mine", "version": "2"}
     await plugin.stop()
 
 
 @pytest.mark.parametrize("result", ["None", "1 / 0", "{'a': object()}"])
-async def test_info_that_fails_is_an_error(plugins, result):
-    plugin = await plugins.started(f"def get_info(self):\n    return {result}")
+async def test_info_that_fails_is_an_error(anywhere, result):
+    plugin = await anywhere.started(f"def get_info(self):\n    return {result}")
     with pytest.raises(InfoFailedError, match="get_info failed"):
         await plugin.info()
     await plugin.stop()
 
 
-async def test_optional_methods_that_are_not_there_do_nothing(plugins):
-    plugin = await plugins.started("pass")
+async def test_optional_methods_that_are_not_there_do_nothing(anywhere):
+    plugin = await anywhere.started("pass")
     await plugin.activate()
     assert await plugin.test_connection() is None
     assert plugin.can_configure is False
@@ -312,8 +312,8 @@ async def test_optional_methods_that_are_not_there_do_nothing(plugins):
 
 @KINDS
 @pytest.mark.parametrize("result", ["None", "True"])
-async def test_activate_is_called(plugins, kind, result):
-    plugin = await plugins.started(
+async def test_activate_is_called(anywhere, kind, result):
+    plugin = await anywhere.started(
         f"ran = False\n{kind} activate(self):\n    self.ran = True\n    return {result}\ndef ask(self):\n    return self.ran"
     )
     await plugin.activate()
@@ -325,16 +325,16 @@ async def test_activate_is_called(plugins, kind, result):
 @pytest.mark.parametrize(
     ("result", "reason"), [("False", "activate returned False"), ("1 / 0", "ZeroDivisionError")]
 )
-async def test_activate_that_objects_is_a_failure(plugins, kind, result, reason):
-    plugin = await plugins.started(f"{kind} activate(self):\n    return {result}")
+async def test_activate_that_objects_is_a_failure(anywhere, kind, result, reason):
+    plugin = await anywhere.started(f"{kind} activate(self):\n    return {result}")
     with pytest.raises(ActivateFailedError, match=reason):
         await plugin.activate()
     await plugin.stop()
 
 
 @KINDS
-async def test_configure_hands_over_a_private_copy_that_becomes_the_configuration(plugins, kind):
-    plugin = await plugins.started(
+async def test_configure_hands_over_a_private_copy_that_becomes_the_configuration(anywhere, kind):
+    plugin = await anywhere.started(
         f"{kind} configure(self, config):\n    self.before = self.config['a']\n    config['a'] += 1\ndef ask(self):\n    return [self.before, self.config]",
         config={"a": 1},
     )
@@ -347,8 +347,8 @@ async def test_configure_hands_over_a_private_copy_that_becomes_the_configuratio
 
 @KINDS
 @pytest.mark.parametrize("result", ["False", "1 / 0"])
-async def test_refused_configuration_is_a_failure_and_the_old_one_stays(plugins, kind, result):
-    plugin = await plugins.started(
+async def test_refused_configuration_is_a_failure_and_the_old_one_stays(anywhere, kind, result):
+    plugin = await anywhere.started(
         f"{kind} configure(self, config):\n    return {result}\ndef ask(self):\n    return self.config",
         config={"a": 1},
     )
@@ -366,14 +366,14 @@ async def test_refused_configuration_is_a_failure_and_the_old_one_stays(plugins,
         ("False", {"ok": False, "message": ""}),
     ],
 )
-async def test_connection_test_is_told(plugins, kind, result, expected):
-    plugin = await plugins.started(f"{kind} test_connection(self):\n    return {result}")
+async def test_connection_test_is_told(anywhere, kind, result, expected):
+    plugin = await anywhere.started(f"{kind} test_connection(self):\n    return {result}")
     assert await plugin.test_connection() == expected
     await plugin.stop()
 
 
-async def test_connection_test_that_raises_is_not_ok(plugins):
-    plugin = await plugins.started("def test_connection(self):\n    raise OSError('no route')")
+async def test_connection_test_that_raises_is_not_ok(anywhere):
+    plugin = await anywhere.started("def test_connection(self):\n    raise OSError('no route')")
     result = await plugin.test_connection()
     assert result["ok"] is False
     assert "OSError: no route" in result["message"]
@@ -390,11 +390,11 @@ async def test_connection_test_that_raises_is_not_ok(plugins):
         ("1 / 0", "cleanup failed: ZeroDivisionError"),
     ],
 )
-async def test_stop_cleans_up_and_tells_what_went_wrong(plugins, kind, result, problem):
-    plugin = await plugins.started(f"{kind} cleanup(self):\n    return {result}")
+async def test_stop_cleans_up_and_tells_what_went_wrong(anywhere, kind, result, problem):
+    plugin = await anywhere.started(f"{kind} cleanup(self):\n    return {result}")
     told = await plugin.stop()
     assert told is None if problem is None else told.startswith(problem)
-    assert plugins.loaded_modules() == []
+    assert anywhere.loaded_modules() == []
 
 
 async def test_cleanup_that_hangs_is_abandoned(plugins, hang):
@@ -403,15 +403,15 @@ async def test_cleanup_that_hangs_is_abandoned(plugins, hang):
     assert plugins.loaded_modules() == []
 
 
-async def test_second_stop_does_nothing(plugins):
-    plugin = await plugins.started("def cleanup(self):\n    return False")
+async def test_second_stop_does_nothing(anywhere):
+    plugin = await anywhere.started("def cleanup(self):\n    return False")
     assert await plugin.stop() is not None
     assert await plugin.stop() is None
 
 
-async def test_cleanup_can_still_import_its_own_modules(plugins):
-    plugins.write("plugins/last.py", "")
-    plugin = await plugins.started("def cleanup(self):\n    from plugins import last\n    return True")
+async def test_cleanup_can_still_import_its_own_modules(anywhere):
+    anywhere.write("plugins/last.py", "")
+    plugin = await anywhere.started("def cleanup(self):\n    from plugins import last\n    return True")
     assert await plugin.stop() is None
 
 

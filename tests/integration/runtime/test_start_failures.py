@@ -31,28 +31,28 @@ async def failure(plugins, kind, **request):
     return caught.value
 
 
-async def test_module_that_is_not_there_is_named_with_where_it_was_looked_for(plugins):
-    error = await failure(plugins, ModuleMissingError)
+async def test_module_that_is_not_there_is_named_with_where_it_was_looked_for(anywhere):
+    error = await failure(anywhere, ModuleMissingError)
     assert "plugins/sample.py and plugins/sample/__init__.py" in error.cause
-    assert str(plugins.folder) in error.cause
+    assert str(anywhere.folder) in error.cause
 
 
 @pytest.mark.parametrize("path", ["json", "os.path", "isp_plugins.errors", "pytest"])
-async def test_installed_module_is_never_loaded(plugins, path):
-    await failure(plugins, ModuleMissingError, module_path=path, entry_point="JSONDecoder")
+async def test_installed_module_is_never_loaded(anywhere, path):
+    await failure(anywhere, ModuleMissingError, module_path=path, entry_point="JSONDecoder")
 
 
 @pytest.mark.parametrize("path", ["../outside", "..outside", "/etc/passwd", "plugins/sample.py", ""])
-async def test_path_of_a_file_is_never_loaded(plugins, path):
-    await failure(plugins, ModulePathInvalidError, module_path=path)
+async def test_path_of_a_file_is_never_loaded(anywhere, path):
+    await failure(anywhere, ModulePathInvalidError, module_path=path)
 
 
-async def test_link_that_leaves_the_plugin_path_is_refused(plugins, tmp_path_factory):
+async def test_link_that_leaves_the_plugin_path_is_refused(anywhere, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "sample.py"
     outside.write_text("raise AssertionError('it ran')")
-    (plugins.folder / "plugins").mkdir()
-    (plugins.folder / "plugins" / "sample.py").symlink_to(outside)
-    error = await failure(plugins, ModuleOutsideFolderError)
+    (anywhere.folder / "plugins").mkdir()
+    (anywhere.folder / "plugins" / "sample.py").symlink_to(outside)
+    error = await failure(anywhere, ModuleOutsideFolderError)
     assert str(outside) in error.cause
 
 
@@ -64,40 +64,40 @@ async def test_link_that_leaves_is_refused_for_a_submodule_as_well(plugins, tmp_
     assert "which is outside the plugin path" in (await failure(plugins, PluginImportError)).cause
 
 
-async def test_plain_folder_is_no_module(plugins):
-    (plugins.folder / "plugins" / "sample").mkdir(parents=True)
-    await failure(plugins, ModuleMissingError)
+async def test_plain_folder_is_no_module(anywhere):
+    (anywhere.folder / "plugins" / "sample").mkdir(parents=True)
+    await failure(anywhere, ModuleMissingError)
 
 
-async def test_bad_entry_point_is_refused(plugins):
-    plugins.plugin("pass")
-    await failure(plugins, EntryPointInvalidError, entry_point="Plugin.inner")
+async def test_bad_entry_point_is_refused(anywhere):
+    anywhere.plugin("pass")
+    await failure(anywhere, EntryPointInvalidError, entry_point="Plugin.inner")
 
 
-async def test_exception_at_import_is_told_with_the_plugins_frames_only(plugins):
-    plugins.plugin("pass", head="def work():\n    return {}['missing']\nwork()\n")
-    error = await failure(plugins, PluginImportError)
+async def test_exception_at_import_is_told_with_the_plugins_frames_only(anywhere):
+    anywhere.plugin("pass", head="def work():\n    return {}['missing']\nwork()\n")
+    error = await failure(anywhere, PluginImportError)
     assert "KeyError: 'missing' (plugins/sample.py:2)" in error.cause
     assert error.traceback.count("sample.py") == 2
     assert "importlib" not in error.traceback
 
 
-async def test_syntax_error_is_told_with_file_and_line(plugins):
-    plugins.write("plugins/sample.py", "x = 1\nclass Plugin(:\n")
-    error = await failure(plugins, PluginImportError)
+async def test_syntax_error_is_told_with_file_and_line(anywhere):
+    anywhere.write("plugins/sample.py", "x = 1\nclass Plugin(:\n")
+    error = await failure(anywhere, PluginImportError)
     assert "SyntaxError" in error.cause
     assert "plugins/sample.py:2" in error.cause
 
 
-async def test_file_that_is_not_text_is_told(plugins):
-    plugins.write("plugins/sample.py", "")
-    (plugins.folder / "plugins" / "sample.py").write_bytes(b"x = '\xff\xfe'\n")
-    await failure(plugins, PluginImportError)
+async def test_file_that_is_not_text_is_told(anywhere):
+    anywhere.write("plugins/sample.py", "")
+    (anywhere.folder / "plugins" / "sample.py").write_bytes(b"x = '\xff\xfe'\n")
+    await failure(anywhere, PluginImportError)
 
 
 @pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt", "BaseException", "GeneratorExit"])
 @pytest.mark.parametrize("where", ["import", "__init__", "initialize", "async initialize"])
-async def test_no_exception_gets_out_of_the_plugin(plugins, kind, where):
+async def test_no_exception_gets_out_of_the_plugin(anywhere, kind, where):
     raising = f"raise {kind}('mine')"
     bodies = {
         "import": "pass",
@@ -105,25 +105,25 @@ async def test_no_exception_gets_out_of_the_plugin(plugins, kind, where):
         "initialize": f"def initialize(self):\n    {raising}",
         "async initialize": f"async def initialize(self):\n    {raising}",
     }
-    plugins.plugin(bodies[where], head=raising + "\n" if where == "import" else "")
-    error = await failure(plugins, PluginFailedError)
+    anywhere.plugin(bodies[where], head=raising + "\n" if where == "import" else "")
+    error = await failure(anywhere, PluginFailedError)
     assert "mine" in error.cause
 
 
-async def test_missing_library_is_named(plugins):
-    plugins.plugin("pass", head="import surely_not_installed\n")
-    assert "No module named 'surely_not_installed'" in (await failure(plugins, PluginImportError)).cause
+async def test_missing_library_is_named(anywhere):
+    anywhere.plugin("pass", head="import surely_not_installed\n")
+    assert "No module named 'surely_not_installed'" in (await failure(anywhere, PluginImportError)).cause
 
 
-async def test_missing_entry_point_lists_the_plugin_classes_there_are(plugins):
-    plugins.plugin("pass")
-    error = await failure(plugins, EntryPointMissingError, entry_point="Plugn")
+async def test_missing_entry_point_lists_the_plugin_classes_there_are(anywhere):
+    anywhere.plugin("pass")
+    error = await failure(anywhere, EntryPointMissingError, entry_point="Plugn")
     assert "its plugin classes are Plugin" in error.cause
 
 
-async def test_module_without_any_plugin_class_is_told_so(plugins):
-    plugins.write("plugins/sample.py", "class Other: pass\n")
-    assert "no class that extends PluginInterface" in (await failure(plugins, EntryPointMissingError)).cause
+async def test_module_without_any_plugin_class_is_told_so(anywhere):
+    anywhere.write("plugins/sample.py", "class Other: pass\n")
+    assert "no class that extends PluginInterface" in (await failure(anywhere, EntryPointMissingError)).cause
 
 
 @pytest.mark.parametrize(
@@ -139,17 +139,17 @@ async def test_module_without_any_plugin_class_is_told_so(plugins):
         ),
     ],
 )
-async def test_what_does_not_extend_the_interface_is_no_plugin(plugins, source, reason):
-    plugins.write("plugins/sample.py", source)
-    assert reason in (await failure(plugins, NotAPluginError)).cause
+async def test_what_does_not_extend_the_interface_is_no_plugin(anywhere, source, reason):
+    anywhere.write("plugins/sample.py", source)
+    assert reason in (await failure(anywhere, NotAPluginError)).cause
 
 
 @pytest.mark.parametrize(
     "signature", ["self", "self, plugin_id", "self, plugin_id, config, more", "self, *, plugin_id, config"]
 )
-async def test_constructor_of_another_signature_is_refused_before_it_runs(plugins, signature):
-    plugins.plugin(f"def __init__({signature}):\n    raise AssertionError('it ran')")
-    error = await failure(plugins, ConstructorError)
+async def test_constructor_of_another_signature_is_refused_before_it_runs(anywhere, signature):
+    anywhere.plugin(f"def __init__({signature}):\n    raise AssertionError('it ran')")
+    error = await failure(anywhere, ConstructorError)
     assert "its signature is" in error.cause
     assert "def __init__(self, plugin_id, config)" in error.cause
 
@@ -157,34 +157,34 @@ async def test_constructor_of_another_signature_is_refused_before_it_runs(plugin
 @pytest.mark.parametrize(
     "signature", ["self, number, values", "self, *args", "self, plugin_id, config, more=None"]
 )
-async def test_constructor_that_takes_the_two_is_accepted(plugins, signature):
+async def test_constructor_that_takes_the_two_is_accepted(anywhere, signature):
     body = f"def __init__({signature}):\n    super().__init__(1, {{}})"
-    plugin = await plugins.started(body)
+    plugin = await anywhere.started(body)
     await plugin.stop()
 
 
-async def test_forgotten_base_constructor_is_told(plugins):
-    plugins.plugin("def __init__(self, plugin_id, config):\n    pass")
+async def test_forgotten_base_constructor_is_told(anywhere):
+    anywhere.plugin("def __init__(self, plugin_id, config):\n    pass")
     assert (
         "does not call super().__init__(plugin_id, config)"
-        in (await failure(plugins, ConstructorError)).cause
+        in (await failure(anywhere, ConstructorError)).cause
     )
 
 
-async def test_use_of_the_logger_before_the_base_constructor_is_explained(plugins):
-    plugins.plugin("def __init__(self, plugin_id, config):\n    self.logger.info('hello')")
-    error = await failure(plugins, ConstructorError)
+async def test_use_of_the_logger_before_the_base_constructor_is_explained(anywhere):
+    anywhere.plugin("def __init__(self, plugin_id, config):\n    self.logger.info('hello')")
+    error = await failure(anywhere, ConstructorError)
     assert "logger is there once super().__init__(plugin_id, config) was called" in error.cause
 
 
-async def test_constructor_that_raises_is_told(plugins):
-    plugins.plugin("def __init__(self, plugin_id, config):\n    config['needed']")
-    assert "KeyError: 'needed' (plugins/sample.py:" in (await failure(plugins, ConstructorError)).cause
+async def test_constructor_that_raises_is_told(anywhere):
+    anywhere.plugin("def __init__(self, plugin_id, config):\n    config['needed']")
+    assert "KeyError: 'needed' (plugins/sample.py:" in (await failure(anywhere, ConstructorError)).cause
 
 
-async def test_object_of_another_type_is_refused(plugins):
-    plugins.plugin("def __new__(cls, *args):\n    return 'text'")
-    assert "gives an object of type str" in (await failure(plugins, ConstructorError)).cause
+async def test_object_of_another_type_is_refused(anywhere):
+    anywhere.plugin("def __new__(cls, *args):\n    return 'text'")
+    assert "gives an object of type str" in (await failure(anywhere, ConstructorError)).cause
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
@@ -198,22 +198,22 @@ async def test_object_of_another_type_is_refused(plugins):
         ("1 / 0", "ZeroDivisionError: division by zero (plugins/sample.py:"),
     ],
 )
-async def test_initialize_that_does_not_return_true_is_a_failure(plugins, kind, result, reason):
-    plugins.plugin(f"{kind} initialize(self):\n    return {result}")
-    assert reason in (await failure(plugins, InitializeFailedError)).cause
+async def test_initialize_that_does_not_return_true_is_a_failure(anywhere, kind, result, reason):
+    anywhere.plugin(f"{kind} initialize(self):\n    return {result}")
+    assert reason in (await failure(anywhere, InitializeFailedError)).cause
 
 
-async def test_failed_initialize_is_cleaned_up(plugins, caplog):
-    plugins.plugin(
+async def test_failed_initialize_is_cleaned_up(anywhere, caplog):
+    anywhere.plugin(
         "def initialize(self):\n    return False\ndef cleanup(self):\n    self.logger.warning('let go')\n    return True"
     )
-    await failure(plugins, InitializeFailedError)
+    await failure(anywhere, InitializeFailedError)
     assert "let go" in caplog.messages
 
 
-async def test_failure_of_that_cleanup_does_not_hide_the_cause(plugins, caplog):
-    plugins.plugin("def initialize(self):\n    return False\ndef cleanup(self):\n    return 1 / 0")
-    assert "it returned False" in (await failure(plugins, InitializeFailedError)).cause
+async def test_failure_of_that_cleanup_does_not_hide_the_cause(anywhere, caplog):
+    anywhere.plugin("def initialize(self):\n    return False\ndef cleanup(self):\n    return 1 / 0")
+    assert "it returned False" in (await failure(anywhere, InitializeFailedError)).cause
     assert "cleanup failed: ZeroDivisionError" in caplog.text
 
 

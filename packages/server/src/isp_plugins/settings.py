@@ -127,6 +127,43 @@ class Settings:
     max_threads: int = _setting(
         64, "Daemon threads that run plugins' plain functions, abandoned ones not counted.", low=1
     )
+    worker_handshake_timeout: float = _setting(
+        3.0, "Limit for the first answer of a worker process that was started, in seconds.", low=0.1
+    )
+    worker_ping_interval: float = _setting(
+        30.0, "Pause between two pings of a worker process, in seconds.", low=0.01
+    )
+    worker_ping_misses: int = _setting(
+        3, "Pings in a row without an answer after which a worker process is killed.", low=1
+    )
+    worker_hang_grace: float = _setting(
+        10.0,
+        "How long a call may run on in a worker process after its deadline has passed, in seconds; then the worker is killed.",
+        low=0.01,
+    )
+    worker_stop_grace: float = _setting(
+        2.0,
+        "How long a worker process may take to end when it is told to, in seconds; then it gets SIGTERM, and as long after that SIGKILL.",
+        low=0.01,
+    )
+    worker_max_message_bytes: int = _setting(
+        4_194_304, "Longest message between host and worker process, either way, in bytes.", low=65_536
+    )
+    worker_max_pending_bytes: int = _setting(
+        67_108_864,
+        "Bytes of calls that may wait for a worker process that does not read; more are refused.",
+        low=65_536,
+    )
+    worker_host_calls_per_second: float = _setting(
+        2000.0,
+        "Host calls (storage, dispatch) of one worker process that are served in a second; more wait.",
+        low=1,
+    )
+    worker_log_lines_per_second: float = _setting(
+        1000.0,
+        "Log lines of one worker process that are kept in a second; more are left out and counted.",
+        low=1,
+    )
     event_queue_size: int = _setting(
         10_000, "Events waiting in memory for delivery after their dispatch.", low=1
     )

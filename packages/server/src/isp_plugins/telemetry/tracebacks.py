@@ -27,6 +27,9 @@ def words_of(error: BaseException) -> str:
 
 def plugin_traceback(error: BaseException) -> str | None:
     """The traceback of an error that came out of a plugin; None where the plugin's code is not in it."""
+    told = getattr(error, "remote_traceback", None)
+    if isinstance(told, str):  # it was raised in a worker, whose frames are text
+        return told
     try:
         found = traceback.TracebackException.from_exception(error, limit=-MAX_FRAMES)
         for one in _with_causes(found):

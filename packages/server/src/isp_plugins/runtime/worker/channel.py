@@ -1,0 +1,221 @@
+"""The host's end of one worker's channel, on the event loop: requests that wait for answers, and what the worker sends by itself.
+
+1. Answers are matched by number and may come in any order. One that nobody waits for (late, twice, for a number that was never asked)
+   is dropped and counted.
+2. What is not the protocol ends the channel: no JSON, no message, a line that is too long.
+3. Nothing is written while the worker does not read, beyond what the system buffers; whoever calls waits, and so much may wait at most.
+4. While `hold` is on nothing is read, so that a worker which floods its channel waits itself.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping
+from contextvars import Context, copy_context
+from typing import Any
+
+import orjson
+
+from isp_plugin_sdk.values import json_copy
+from isp_plugin_sdk.wire import messages
+from isp_plugin_sdk.wire.framing import Lines, MessageTooLongError
+from isp_plugin_sdk.wire.messages import Message, NotAMessageError, Shape, shape_of
+from isp_plugins.runtime.worker.errors import AnswerError, MessageTooLargeError, WorkerOverloadedError
+
+OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
+
+class Pending:
+    """A request that waits for its answer."""
+
+    __slots__ = ("context", "future", "given_up", "label", "number")
+
+    def __init__(self, number: int, label: str, future: "asyncio.Future[Any]") -> None:
+        self.number = number
+        self.label = label
+        """What to call it in messages: the plugin's method, or the request's name."""
+        self.future = future
+        self.context: Context = copy_context()
+        """What surrounds it: the call that the plugin makes its own requests under."""
+        self.given_up = False
+
+
+class Channel(asyncio.Protocol):
+    """One connection.
+
+    Args:
+        plugin: The plugin's name, for messages.
+        max_bytes: Longest message, either way.
+        max_pending: Bytes that may wait to be sent.
+        hear: Takes what the worker sends by itself, with its shape.
+        broken: Told what was not the protocol.
+        closed: Told that the worker closed its end.
+    """
+
+    _transport: asyncio.Transport
+
+    def __init__(
+        self,
+        plugin: str,
+        *,
+        max_bytes: int,
+        max_pending: int,
+        hear: Callable[[Shape, Message], None],
+        broken: Callable[[str], None],
+        closed: Callable[[], None],
+    ) -> None:
+        self._plugin = plugin
+        self._max_bytes = max_bytes
+        self._max_pending = max_pending
+        self._hear = hear
+        self._broken = broken
+        self._closed = closed
+        self._lines = Lines(max_bytes)
+        self._numbers = itertools.count(1)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[int, Pending] = {}
+        self._writable: asyncio.Event = asyncio.Event()
+        self._writable.set()
+        self._held_back = 0
+        self._failure: BaseException | None = None
+        self.reading = True
+        """Whether the host reads now."""
+        self.dropped = 0
+        """Answers that nobody waited for."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is on the loop."""
+        self._transport = transport  # type: ignore[assignment]  # a stream's
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The worker closed its end, or we did."""
+        self._closed()
+
+    def pause_writing(self) -> None:
+        """The worker does not read."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Work off every message that is whole."""
+        try:
+            for line in self._lines.feed(data):
+                self._take(line)
+        except MessageTooLongError as error:
+            self._break(str(error))
+        except orjson.JSONDecodeError as error:
+            self._break(f"a line is not JSON: {error}")
+        except NotAMessageError as error:
+            self._break(f"a line is no message: {error}")
+
+    async def open(self, method: str, params: Mapping[str, Any], label: str | None = None) -> Pending:
+        """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
+        number = next(self._numbers)
+        text = self._encoded(messages.request(number, method, dict(params)))
+        if not self._writable.is_set():
+            await self._turn(len(text))
+        if self._failure is not None:
+            raise self._failure
+        pending = Pending(number, label or method, self._loop.create_future())
+        self._waiting[number] = pending
+        self._transport.write(text)
+        return pending
+
+    def tell(self, method: str, params: dict[str, Any]) -> None:
+        """Send a notification, without waiting."""
+        if self._failure is None:
+            self._transport.write(self._encoded(messages.notification(method, params)))
+
+    def answer(self, message: Message) -> None:
+        """Answer one of the worker's requests."""
+        if self._failure is None:
+            self._transport.write(orjson.dumps(message, str, OPTIONS) + b"\n")
+
+    def give_up(self, pending: Pending) -> bool:
+        """Nobody waits any more: the worker is told to cancel. Whether it still owes the answer."""
+        if pending.number not in self._waiting:
+            return False
+        pending.given_up = True
+        self.tell("cancel", {"id": pending.number})
+        return True
+
+    def owes(self, pending: Pending) -> bool:
+        """Whether the worker has not answered this."""
+        return pending.number in self._waiting
+
+    def owes_any(self, label: str) -> bool:
+        """Whether the worker has not answered some request with this label."""
+        return any(pending.label == label for pending in self._waiting.values())
+
+    def waiting(self, number: Any) -> Pending | None:
+        """The request of this number, while it is not answered."""
+        return self._waiting.get(number) if type(number) is int else None
+
+    @property
+    def given_up(self) -> int:
+        """Requests that were given up and still run."""
+        return sum(pending.given_up for pending in self._waiting.values())
+
+    def hold(self, *, on: bool) -> None:
+        """Stop or go on reading."""
+        if on is self.reading and not self._transport.is_closing():
+            self.reading = not on
+            (self._transport.pause_reading if on else self._transport.resume_reading)()
+
+    def fail(self, error: BaseException) -> None:
+        """The worker is gone: every request ends with this error, those to come, too."""
+        if self._failure is None:
+            self._failure = error
+        self._writable.set()
+        waiting, self._waiting = self._waiting, {}
+        for pending in waiting.values():
+            if not pending.future.done():
+                pending.future.set_exception(error)
+                pending.future.exception()  # seen, also where nobody waits any more
+
+    def close(self) -> None:
+        """Close our end."""
+        self._transport.abort()
+
+    async def _turn(self, size: int) -> None:
+        """Wait until something can be written."""
+        if self._held_back + size > self._max_pending:
+            raise WorkerOverloadedError(plugin=self._plugin, waiting=self._held_back, limit=self._max_pending)
+        self._held_back += size
+        try:
+            while not self._writable.is_set():
+                await self._writable.wait()
+        finally:
+            self._held_back -= size
+
+    def _encoded(self, message: Message) -> bytes:
+        try:
+            text = orjson.dumps(message, None, OPTIONS)
+        except TypeError:
+            json_copy(message.get("params"), "what the plugin is called with")  # tells where it is no JSON
+            raise
+        if len(text) > self._max_bytes:
+            raise MessageTooLargeError(plugin=self._plugin, size=len(text), limit=self._max_bytes)
+        return text + b"\n"
+
+    def _take(self, line: bytes) -> None:
+        message = orjson.loads(line)
+        shape = shape_of(message)
+        if shape is not Shape.RESPONSE:
+            self._hear(shape, message)
+            return
+        pending = self._waiting.pop(message["id"], None)
+        if pending is None or pending.given_up or pending.future.done():
+            self.dropped += 1
+        elif "error" in message:
+            error = message["error"]
+            failure = AnswerError(error["code"], error["message"], error.get("data") or {})
+            pending.future.set_exception(failure)
+        else:
+            pending.future.set_result(message["result"])
+
+    def _break(self, what: str) -> None:
+        self._transport.abort()
+        self._broken(what)

@@ -1,0 +1,147 @@
+"""Answers what a worker asks of its host, each request in a task of its own.
+
+1. Chain, request id and deadline are the host's own record of the call that the worker names, never the worker's word; without such a
+   call it is background work.
+2. Each request ends by the deadline of its call, or after `DEFAULT_TIMEOUT_S`.
+3. At most so many a second are begun; what comes faster waits, is counted, and is named in the plugin's log at most once a minute. With
+   `MAX_OPEN` of them open the channel is not read until some are done.
+4. What the host refuses is told by its class and text; an error of the SDK also with its fields, so that the plugin sees it as in process.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from typing import Any
+
+from isp_plugin_sdk.context import DEFAULT_TIMEOUT_S, HostCalls, current_call
+from isp_plugin_sdk.errors import PluginSdkError
+from isp_plugin_sdk.values import json_copy
+from isp_plugin_sdk.wire import messages
+from isp_plugin_sdk.wire.codes import Code
+from isp_plugin_sdk.wire.messages import Message
+from isp_plugins.runtime.worker import nesting
+from isp_plugins.runtime.worker.channel import Channel
+from isp_plugins.runtime.worker.limits import Bucket
+from isp_plugins.runtime.worker.logs import REPORT_S, WorkerLog
+
+MAX_OPEN = 256
+
+
+class HostDesk:
+    """Serves one worker."""
+
+    def __init__(self, host: HostCalls, channel: Channel, log: WorkerLog, per_second: float) -> None:
+        self._host = host
+        self._channel = channel
+        self._log = log
+        self._rate = per_second
+        self._bucket = Bucket(per_second)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slowed = 0
+        self._reported: float | None = None
+        self._requests: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+            "storage.get": lambda params: self._host.storage_get(_text(params, "key")),
+            "storage.set": lambda params: self._host.storage_set(
+                _text(params, "key"), _value(params, "value")
+            ),
+            "storage.delete": lambda params: self._host.storage_delete(_text(params, "key")),
+            "storage.list": lambda params: self._host.storage_list(_text(params, "prefix")),
+            "dispatch": lambda params: self._host.dispatch(
+                _text(params, "hook"), _value(params, "payload"), _context(params)
+            ),
+            "emit": lambda params: self._host.emit(_text(params, "hook"), _value(params, "payload")),
+        }
+
+    def take(self, message: Message) -> None:
+        """Begin to answer a request."""
+        pending = self._channel.waiting(message.get("params", {}).get("call"))
+        context = Context() if pending is None or pending.given_up else pending.context.copy()
+        task = asyncio.get_running_loop().create_task(self._serve(message), context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        if len(self._tasks) >= MAX_OPEN:
+            self._channel.hold(on=True)
+
+    def close(self) -> None:
+        """Nobody waits for the answers any more."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: `_serve` answers whatever happens
+        if len(self._tasks) < MAX_OPEN // 2:
+            self._channel.hold(on=False)
+
+    async def _serve(self, message: Message) -> None:
+        number = message["id"]
+        nesting.serving(self._channel, number)
+        await self._wait_for_turn()
+        try:
+            answer = messages.result(number, await self._in_time(message))
+        except TimeoutError:
+            answer = messages.failure(number, Code.OUT_OF_TIME, "there was no time left for it")
+        except _InvalidParamsError as error:
+            answer = messages.failure(number, Code.INVALID_PARAMS, str(error))
+        except Exception as error:
+            answer = _refusal(number, error)
+        self._channel.answer(answer)
+
+    async def _in_time(self, message: Message) -> Any:
+        work = self._requests.get(message["method"])
+        if work is None:
+            known = ", ".join(self._requests)
+            raise _InvalidParamsError(f"there is no request {message['method']!r}; there are {known}")
+        info = current_call.get()
+        left = DEFAULT_TIMEOUT_S if info is None else info.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        async with asyncio.timeout(left):
+            return await work(message.get("params", {}))
+
+    async def _wait_for_turn(self) -> None:
+        now = time.monotonic()
+        pause = self._bucket.take(now)
+        if pause <= 0:
+            return
+        self._slowed += 1
+        if self._reported is None or now - self._reported >= REPORT_S:
+            slowed, self._slowed, self._reported = self._slowed, 0, now
+            self._log.note(
+                "%d host calls of this plugin were slowed down: at most %g a second are served",
+                slowed,
+                self._rate,
+            )
+        await asyncio.sleep(pause)
+
+
+class _InvalidParamsError(Exception):
+    """A request is not what the protocol says."""
+
+
+def _refusal(number: int, error: Exception) -> Message:
+    """What the host says instead of doing it."""
+    data: dict[str, Any] = {"problem": type(error).__name__, "detail": str(error)}
+    if isinstance(error, PluginSdkError):
+        data["fields"] = error.fields
+    return messages.failure(number, Code.REFUSED, str(error), data)
+
+
+def _text(params: Mapping[str, Any], name: str) -> str:
+    value = params.get(name)
+    if not isinstance(value, str):
+        raise _InvalidParamsError(f"expected `{name}` as text, got {type(value).__name__}")
+    return value
+
+
+def _value(params: Mapping[str, Any], name: str) -> Any:
+    return json_copy(params.get(name), f"`{name}`")
+
+
+def _context(params: Mapping[str, Any]) -> dict[str, Any] | None:
+    value = params.get("context")
+    if value is not None and not isinstance(value, dict):
+        raise _InvalidParamsError(f"expected `context` as an object or null, got {type(value).__name__}")
+    return value

@@ -1,0 +1,33 @@
+"""How a module of the plugin path is started in a worker: with the host's own interpreter, which has the SDK."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from isp_plugins.contracts.worker import WorkerProgram
+from isp_plugins.runtime import names, search
+
+
+def module_program(
+    module_path: str, entry_point: str, *, folders: Sequence[Path], version: str = ""
+) -> WorkerProgram:
+    """The program of a `module_path` registration; what is wrong with its names, or a file that is missing, is told as in process.
+
+    No bytecode is read or written beside the plugin's files, so that a change within the same second never runs old code.
+    """
+    names.parse_module_path(module_path)
+    names.check_entry_point(entry_point)
+    real = search.real_folders(folders)
+    search.require_module(module_path, entry_point, real)
+    paths = [argument for folder in real for argument in ("--path", folder)]
+    argv = (
+        sys.executable,
+        "-I",
+        "-B",
+        "-X",
+        "pycache_prefix=/nonexistent",
+        "-m",
+        "isp_plugin_sdk.serve",
+        *paths,
+    )
+    return WorkerProgram((*argv, f"{module_path}:{entry_point}"), folder=Path(real[0]), version=version)

@@ -1,0 +1,322 @@
+"""A running plugin in a worker: the same behaviour and errors as in process, over the channel."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from isp_plugin_sdk.calling import reports
+from isp_plugin_sdk.calling.errors import RefusalKind
+from isp_plugin_sdk.context import current_call
+from isp_plugin_sdk.errors import Reject
+from isp_plugin_sdk.plugin import LIFECYCLE_METHODS, PluginInterface
+from isp_plugin_sdk.wire.codes import Code
+from isp_plugins.contracts.calls import Callee, CallMode
+from isp_plugins.contracts.runtime import DeclaredHook, StartRequest
+from isp_plugins.contracts.worker import Death
+from isp_plugins.runtime.errors import (
+    ActivateFailedError,
+    ConfigureFailedError,
+    ExecutionFailedError,
+    ExecutionTimedOutError,
+    InfoFailedError,
+    MethodArityError,
+    MethodNotCallableError,
+    PluginFailedError,
+    PluginStoppedError,
+    ResultNotJsonError,
+)
+from isp_plugins.runtime.refusals import refusal_of
+from isp_plugins.runtime.worker import nesting
+from isp_plugins.runtime.worker.channel import Pending
+from isp_plugins.runtime.worker.described import Described
+from isp_plugins.runtime.worker.errors import AnswerError, OverdueError, WorkerDiedError, remote_error
+from isp_plugins.runtime.worker.worker import Worker
+
+UNBOUNDED_S = 30.0
+"""Deadline of a call that nobody surrounds with one, in seconds."""
+
+
+class WorkerPlugin:
+    """One plugin in a worker of its own, behind `RunningPlugin`, `Restartable` and `Mortal`; messages are not masked (see `runtime.errors`)."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        described: Described,
+        again: Callable[[StartRequest], Awaitable["WorkerPlugin"]],
+    ) -> None:
+        self._worker = worker
+        self._described = described
+        self._again = again
+        self._request = worker.request
+        self._stopped = False
+        self._level = worker.log.level
+        self._checks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def declared_hooks(self) -> Sequence[DeclaredHook]:
+        """Subscriptions its class declares."""
+        return self._described.hooks
+
+    @property
+    def can_configure(self) -> bool:
+        """Whether it takes a new configuration while running."""
+        return "configure" in self._described.capabilities
+
+    @property
+    def abandoned_threads(self) -> int:
+        """Calls that ran past their deadline and still run."""
+        return self._worker.channel.given_up
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._worker.process.pid
+
+    @property
+    def death(self) -> Death | None:
+        """How it ended, where nobody asked it to."""
+        return self._worker.death
+
+    @property
+    def worker(self) -> Worker:
+        """The process and its channel."""
+        return self._worker
+
+    def callee(self, method: str) -> Callee:
+        """The named method, ready to call with a payload; `BindingError` where it does not exist or does not take exactly one."""
+        self._require_running()
+        known = self._described.methods.get(method)
+        if known is None:
+            raise MethodNotCallableError(
+                method=method,
+                plugin=self._described.name,
+                reason=_why_not(method, self._described.refused),
+                choices=self._described.choices(method),
+            )
+        if not known.takes_payload:
+            raise MethodArityError(method=method, plugin=self._described.name, signature=known.signature)
+
+        async def call(payload: Any) -> Any:
+            return await self._invoke(method, payload)
+
+        return Callee(call, CallMode.ASYNC)
+
+    async def activate(self) -> None:
+        """Call `activate` where there is one. `ActivateFailedError`."""
+        self._require_running()
+        if "activate" in self._described.capabilities:
+            await self._agree(ActivateFailedError, "activate", {})
+
+    async def configure(self, config: Mapping[str, Any]) -> None:
+        """Call `configure(config)`. `ConfigureFailedError`."""
+        self._require_running()
+        if not self.can_configure:
+            raise ConfigureFailedError(reason="it has no method configure(config); reload it instead")
+        await self._agree(ConfigureFailedError, "configure", {"config": dict(config)})
+        self._request = replace(self._request, config=dict(config))
+
+    async def test_connection(self) -> Mapping[str, Any] | None:
+        """What `test_connection` returns, as `{ok, message, ...}`; None where there is none."""
+        self._require_running()
+        if "test_connection" not in self._described.capabilities:
+            return None
+        try:
+            value = await self._ask("test_connection", {}, self._request.initialize_deadline_s)
+        except _FAILURES as error:
+            reason = _reason(error)
+            told = f"test_connection returned what is not JSON, {reason}" if _not_json(error) else reason
+            return {"ok": False, "message": told}
+        return reports.connection(value)
+
+    async def info(self) -> Mapping[str, Any]:
+        """What `get_info` returns; `InfoFailedError`."""
+        self._require_running()
+        try:
+            return reports.info(await self._ask("info", {}, self._request.load_deadline_s))
+        except reports.MalformedError as error:
+            raise InfoFailedError(reason=str(error)) from None
+        except _FAILURES as error:
+            reason = _reason(error)
+            told = f"returned what is not JSON, {reason}" if _not_json(error) else reason
+            raise InfoFailedError(reason=told, traceback=_traceback(error)) from None
+
+    async def health(self, deadline_s: float) -> Mapping[str, Any]:
+        """What `health_check` returns; where it raises, hangs or is malformed, an unhealthy report that is marked as no answer."""
+        self._require_running()
+        if self._worker.channel.owes_any("health"):
+            return reports.unhealthy("an earlier health check has not returned yet")
+        try:
+            value = await self._ask("health", {}, deadline_s)
+        except _FAILURES as error:
+            reason = _reason(error)
+            told = f"health_check returned what is not JSON, {reason}" if _not_json(error) else reason
+            return reports.unhealthy(told)
+        return reports.health(value)
+
+    async def execute(self, method: str, parameters: Any, deadline_s: float) -> Any:
+        """Call a public method of the plugin's own class; errors of `runtime.errors`."""
+        self._require_running()
+        params = {"method": method, "parameters": parameters, "call": self._call(deadline_s)}
+        self._tell_level()
+        try:
+            return await self._worker.ask("execute", params, deadline_s, method)
+        except OverdueError:
+            raise ExecutionTimedOutError(method=method, limit_s=deadline_s) from None
+        except AnswerError as error:
+            failure = _execution_failure(method, error)
+        raise failure
+
+    async def stop(self) -> str | None:
+        """Call `cleanup`, end the worker; what went wrong, or None. Doing it again does nothing."""
+        if self._stopped:
+            return None
+        self._stopped = True
+        if self._worker.death is not None:
+            return None
+        try:
+            return await self._clean_up()
+        finally:
+            await self._worker.end()
+
+    async def restart(self) -> "WorkerPlugin":
+        """After `stop`: a new worker of the same program, with the last configuration; raises a `PluginFailedError` as `start` does."""
+        return await self._again(self._request)
+
+    def _require_running(self) -> None:
+        if self._stopped:
+            raise PluginStoppedError(plugin=self._request.plugin_name)
+
+    async def _invoke(self, method: str, payload: Any) -> Any:
+        """One call by a hook, whose dispatch has the deadline and cancels this when it passes."""
+        if self._stopped:
+            raise PluginStoppedError(plugin=self._request.plugin_name)
+        worker = self._worker
+        self._tell_level()
+        params = {"method": method, "payload": payload, "call": self._call(UNBOUNDED_S)}
+        if current_call.get() is None:
+            return await self._bounded(method, params)
+        pending: Pending | None = None
+        try:
+            pending = await worker.channel.open("invoke", params, method)
+            return await pending.future
+        except asyncio.CancelledError:
+            worker.give_up(pending)
+            raise
+        except AnswerError as error:
+            failure = _invocation_failure(method, error)
+        raise failure
+
+    async def _bounded(self, method: str, params: dict[str, Any]) -> Any:
+        """The same where nobody else has a deadline."""
+        try:
+            return await self._worker.ask("invoke", params, UNBOUNDED_S, method)
+        except OverdueError:
+            raise ExecutionTimedOutError(method=method, limit_s=UNBOUNDED_S) from None
+        except AnswerError as error:
+            failure = _invocation_failure(method, error)
+        raise failure
+
+    def _call(self, limit_s: float) -> dict[str, Any]:
+        """What the worker is told of the current call."""
+        info = current_call.get()
+        if info is None:
+            call: dict[str, Any] = {
+                "request_id": uuid.uuid4().hex,
+                "hook": "",
+                "deadline_ms": int(limit_s * 1000),
+                "chain": (),
+                "context": {},
+            }
+        else:
+            left = info.deadline - time.monotonic()
+            call = {
+                "request_id": info.request_id,
+                "hook": info.hook,
+                "deadline_ms": max(0, int(left * 1000)),
+                "chain": info.chain,
+                "context": dict(info.context),
+            }
+        parent = nesting.parent_for(self._worker.channel)
+        if parent is not None:
+            call["parent"] = parent
+        return call
+
+    def _tell_level(self) -> None:
+        """Let the worker know a changed log level."""
+        level = self._worker.log.level
+        if level != self._level:
+            self._level = level
+            self._worker.channel.tell("log_level", {"level": level})
+
+    async def _ask(self, method: str, params: dict[str, Any], deadline_s: float) -> Any:
+        return await self._worker.ask(method, params, deadline_s)
+
+    async def _agree(self, kind: type[PluginFailedError], method: str, params: dict[str, Any]) -> None:
+        """Ask something that may object."""
+        try:
+            await self._ask(method, params, self._request.initialize_deadline_s)
+        except _FAILURES as error:
+            failure = kind(reason=_reason(error), traceback=_traceback(error))
+        else:
+            return
+        raise failure
+
+    async def _clean_up(self) -> str | None:
+        try:
+            answer = await self._ask("cleanup", {}, self._request.cleanup_deadline_s)
+        except _FAILURES as error:
+            return f"cleanup failed: {_reason(error)}"
+        problem = answer.get("problem") if isinstance(answer, Mapping) else None
+        return None if problem is None else str(problem)
+
+
+_FAILURES = (AnswerError, OverdueError, WorkerDiedError)
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, AnswerError) else str(error)
+
+
+def _traceback(error: Exception) -> str:
+    return error.traceback if isinstance(error, AnswerError) else ""
+
+
+def _not_json(error: Exception) -> bool:
+    return isinstance(error, AnswerError) and error.code == Code.NOT_JSON
+
+
+def _invocation_failure(method: str, error: AnswerError) -> BaseException:
+    """What a hook's call raises, as the plugin's own exception would be in process."""
+    if error.code == Code.REJECTED:
+        return Reject(str(error.data.get("reason", "")))
+    if error.code == Code.CANCELLED:
+        return asyncio.CancelledError(error.message)
+    if error.code == Code.RAISED:
+        return remote_error(error)
+    return _execution_failure(method, error)
+
+
+def _execution_failure(method: str, error: AnswerError) -> PluginFailedError:
+    if error.code == Code.NOT_JSON:
+        return ResultNotJsonError(method=method, reason=error.reason)
+    if error.code == Code.NOT_CALLABLE:
+        return refusal_of(str(error.data.get("kind", RefusalKind.METHOD)), error.data)
+    reason = error.reason
+    if error.code == Code.REJECTED:
+        reason = f"Reject: {reason}"
+    return ExecutionFailedError(method=method, reason=reason, traceback=error.traceback)
+
+
+def _why_not(method: str, refused: Mapping[str, str]) -> str:
+    """Why a method may not be called, as the SDK's rules say it."""
+    if method in LIFECYCLE_METHODS:
+        return "it belongs to the plugin's lifecycle, only the host calls it"
+    if method.startswith("_"):
+        return "names with a leading underscore are private"
+    if hasattr(PluginInterface, method):
+        return "it belongs to PluginInterface"
+    return refused.get(method, "there is no such method")

@@ -1,0 +1,151 @@
+"""`WorkerRuntime`: brings each plugin up in a process of its own."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from isp_plugin_sdk.wire import MAX_CALLS, PROTOCOL_VERSION
+from isp_plugin_sdk.wire.codes import Code
+from isp_plugins.clock import Clock
+from isp_plugins.contracts.runtime import StartRequest
+from isp_plugins.contracts.worker import Death
+from isp_plugins.runtime.errors import InitializeFailedError, LoadTimedOutError, PluginFailedError
+from isp_plugins.runtime.refusals import start_failure
+from isp_plugins.runtime.worker.described import Described, NotDescribedError
+from isp_plugins.runtime.worker.errors import AnswerError, OverdueError, WorkerNotStartedError
+from isp_plugins.runtime.worker.limits import WorkerSettings
+from isp_plugins.runtime.worker.plugin import WorkerPlugin
+from isp_plugins.runtime.worker.worker import Worker
+
+_STEPS = {"import": "being imported", "construct": "being constructed"}
+_HOST = {"name": "isp-plugins", "version": "1"}
+
+
+class WorkerRuntime:
+    """Starts workers; implements `contracts.runtime.Runtime` for requests with a program.
+
+    Args:
+        settings: The operator's limits.
+        clock: For records of deaths.
+        on_death: Told, on the event loop, of each death that nobody asked for.
+        mask: Masks a plugin's secrets in a text.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        clock: Clock,
+        on_death: Callable[[Death], None],
+        mask: Callable[[int, str], str] = lambda _plugin_id, text: text,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._on_death = on_death
+        self._mask = mask
+
+    async def start(self, request: StartRequest) -> WorkerPlugin:
+        """Start, shake hands and initialise, each under its deadline; raises a `PluginFailedError` and leaves nothing behind."""
+        if request.program is None:
+            raise WorkerNotStartedError(plugin=request.plugin_name, reason="nothing says how to start it")
+        worker = Worker(
+            request,
+            request.program,
+            self._settings,
+            clock=self._clock,
+            on_death=self._on_death,
+            mask=self._mask,
+        )
+        try:
+            await worker.start()
+        except OSError as error:
+            reason = f"{request.program.argv[0]} cannot be run in {request.program.folder}: {error}"
+            raise WorkerNotStartedError(plugin=request.plugin_name, reason=reason) from None
+        try:
+            await self._shake_hands(worker)
+            described = await _initialize(worker)
+        except BaseException:
+            await asyncio.shield(asyncio.ensure_future(worker.abandon()))
+            raise
+        worker.begin_pings()
+        return WorkerPlugin(worker, described, self.start)
+
+    async def _shake_hands(self, worker: Worker) -> None:
+        request, limit_s = worker.request, self._settings.handshake_timeout
+        params = {
+            "protocol": [PROTOCOL_VERSION],
+            "host": _HOST,
+            "plugin": {
+                "id": request.plugin_id,
+                "name": request.plugin_name,
+                "version": worker.program.version,
+            },
+            "max_message_bytes": self._settings.max_message_bytes,
+            "max_calls": MAX_CALLS,
+        }
+        try:
+            answer = await worker.ask("handshake", params, limit_s)
+        except OverdueError:
+            reason = f"it did not answer the handshake within {limit_s:g} s"
+        except AnswerError as error:
+            reason = f"it refuses the handshake: {error.message}"
+        else:
+            if isinstance(answer, dict) and answer.get("protocol") == PROTOCOL_VERSION:
+                return
+            reason = f"it does not speak protocol {PROTOCOL_VERSION}: {str(answer)[:200]}"
+        raise WorkerNotStartedError(plugin=request.plugin_name, reason=reason)
+
+
+async def _initialize(worker: Worker) -> Described:
+    request, loop = worker.request, asyncio.get_running_loop()
+    steps: list[str] = []
+    began = loop.time()
+    timeout = asyncio.timeout(request.load_deadline_s + request.initialize_deadline_s)
+
+    def on_step(name: str) -> None:
+        steps.append(name)
+        loading = name in _STEPS
+        due = began + request.load_deadline_s if loading else loop.time() + request.initialize_deadline_s
+        if not timeout.expired():
+            timeout.reschedule(due)
+
+    worker.on_step = on_step
+    params: dict[str, Any] = {
+        "config": dict(request.config),
+        "load_timeout_s": request.load_deadline_s,
+        "initialize_timeout_s": request.initialize_deadline_s,
+        "log_level": worker.log.level,
+    }
+    try:
+        async with timeout:
+            pending = await worker.channel.open("initialize", params)
+            answer = await pending.future
+        return Described.of(request.entry_point, answer)
+    except TimeoutError:
+        failure = _overdue(request, steps[-1] if steps else "")
+    except AnswerError as error:
+        failure = _refused(request, error)
+    except NotDescribedError as error:
+        failure = WorkerNotStartedError(plugin=request.plugin_name, reason=str(error))
+    finally:
+        worker.on_step = lambda _name: None
+    raise failure
+
+
+def _overdue(request: StartRequest, step: str) -> PluginFailedError:
+    if step in _STEPS:
+        return LoadTimedOutError(
+            module_path=request.module_path,
+            entry_point=request.entry_point,
+            step=_STEPS[step],
+            limit_s=request.load_deadline_s,
+        )
+    limit_s = request.initialize_deadline_s
+    return InitializeFailedError(reason=f"it did not return within {limit_s:g} s and was abandoned")
+
+
+def _refused(request: StartRequest, error: AnswerError) -> PluginFailedError:
+    if error.code != Code.NOT_STARTED:
+        return InitializeFailedError(reason=error.reason, traceback=error.traceback)
+    names = {"module_path": request.module_path, "entry_point": request.entry_point}
+    kind = str(error.data.get("kind", ""))
+    return start_failure(kind, error.reason, error.traceback, {**names, **error.data})

@@ -1,0 +1,239 @@
+"""One worker with its channel: asked, watched, stopped, and its end told with the cause.
+
+1. Every request has a deadline; past it the worker is told to cancel, and the host goes on.
+2. A worker that leaves so many pings unanswered, or whose call still runs `hang_grace` after it was cancelled, is killed. While the host
+   itself does not read (a flood), pings do not count.
+3. When it dies, what waits for an answer gets an error at once, and whoever watches is told, unless it was asked to end.
+4. It ends by `exit`, then SIGTERM, then SIGKILL of its group, each after `stop_grace`.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from isp_plugin_sdk.wire.messages import Message, Shape
+from isp_plugins.clock import Clock
+from isp_plugins.contracts.runtime import StartRequest
+from isp_plugins.contracts.worker import Death, DeathReason, WorkerProgram
+from isp_plugins.runtime.errors import PluginStoppedError
+from isp_plugins.runtime.worker import process as processes
+from isp_plugins.runtime.worker.channel import Channel, Pending
+from isp_plugins.runtime.worker.errors import OverdueError, WorkerDiedError
+from isp_plugins.runtime.worker.host_calls import HostDesk
+from isp_plugins.runtime.worker.limits import WorkerSettings
+from isp_plugins.runtime.worker.logs import Output, WorkerLog
+from isp_plugins.runtime.worker.process import Ending, WorkerProcess
+
+GONE_S = 1.0
+"""How long a worker whose channel ended may take to end itself, in seconds."""
+
+
+class Worker:
+    """A started process that speaks the protocol."""
+
+    process: WorkerProcess
+    channel: Channel
+
+    def __init__(
+        self,
+        request: StartRequest,
+        program: WorkerProgram,
+        settings: WorkerSettings,
+        *,
+        clock: Clock,
+        on_death: Callable[[Death], None],
+        mask: Callable[[int, str], str],
+    ) -> None:
+        self.request = request
+        self.program = program
+        self.settings = settings
+        self._clock = clock
+        self._on_death = on_death
+        self._mask = mask
+        self._loop = asyncio.get_running_loop()
+        self.log = WorkerLog(request.logger, settings.log_lines_per_second, self._loop.time)
+        self.on_step: Callable[[str], None] = lambda _name: None
+        self.death: Death | None = None
+        self._stopping = False
+        self._verdict: tuple[DeathReason, str] | None = None
+        """Why the host killed it."""
+        self._unanswered = 0
+        self._over = asyncio.Event()
+        self._ping_timer: asyncio.TimerHandle | None = None
+        self._hangs: set[asyncio.TimerHandle] = set()
+
+    async def start(self) -> None:
+        """Start the process and open its channel; `OSError`."""
+        self._started_at: datetime = self._clock.now()
+        self.process, end = processes.start(self.program, self._loop)
+        self._outputs = [
+            Output(stream, level, self.log, self._loop)
+            for stream, level in zip(self.process.outputs, (logging.INFO, logging.INFO), strict=False)
+        ]
+        self._channel_closed = asyncio.Event()
+        self.channel = Channel(
+            self.request.plugin_name,
+            max_bytes=self.settings.max_message_bytes,
+            max_pending=self.settings.max_pending_bytes,
+            hear=self._hear,
+            broken=lambda what: self.kill(DeathReason.PROTOCOL, f"it sent what is not the protocol: {what}"),
+            closed=self._on_closed,
+        )
+        self._desk = HostDesk(self.request.host, self.channel, self.log, self.settings.host_calls_per_second)
+        self._watching = self._loop.create_task(self._watch(), name=f"worker {self.process.pid}")
+        await self._loop.create_unix_connection(lambda: self.channel, sock=end)
+
+    async def ask(self, method: str, params: dict[str, Any], limit_s: float, label: str | None = None) -> Any:
+        """The answer to a request; `AnswerError`, `OverdueError`, `WorkerDiedError`."""
+        pending: Pending | None = None
+        timeout = asyncio.timeout(limit_s)
+        try:
+            async with timeout:
+                pending = await self.channel.open(method, params, label)
+                return await pending.future
+        except TimeoutError:
+            self.give_up(pending)
+            if timeout.expired():
+                raise OverdueError(limit_s) from None
+            raise
+        except asyncio.CancelledError:
+            self.give_up(pending)
+            raise
+
+    def give_up(self, pending: Pending | None) -> None:
+        """Go on without an answer; a call that runs on too long after this ends the worker."""
+        if pending is None or not self.channel.give_up(pending):
+            return
+        timer = self._loop.call_later(self.settings.hang_grace, self._look_at, pending)
+        self._hangs = {
+            timer for timer in self._hangs if not timer.cancelled() and timer.when() > self._loop.time()
+        }
+        self._hangs.add(timer)
+
+    def begin_pings(self) -> None:
+        """From now on it has to answer."""
+        self._ping_timer = self._loop.call_later(self.settings.ping_interval, self._ping)
+
+    def kill(self, reason: DeathReason, detail: str) -> None:
+        """End it now, for a reason that becomes the cause of its death; the first one counts."""
+        if self._verdict is None:
+            self._verdict = (reason, detail)
+        self.process.signal(signal.SIGKILL)
+
+    async def end(self) -> None:
+        """Let it end in good order, or make it."""
+        self._stopping = True
+        try:
+            self.channel.tell("exit", {})
+            if not await self._gone():
+                self.process.signal(signal.SIGTERM)
+                await self._gone()
+        finally:
+            self.process.signal(signal.SIGKILL)
+        await self._over.wait()
+
+    async def abandon(self) -> None:
+        """End it at once."""
+        self._stopping = True
+        self.process.signal(signal.SIGKILL)
+        await self._over.wait()
+
+    async def _gone(self) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.stop_grace):
+                await self._over.wait()
+        return self._over.is_set()
+
+    def _hear(self, shape: Shape, message: Message) -> None:
+        """What it says by itself; what nobody knows is ignored, or answered so."""
+        if shape is Shape.REQUEST:
+            self._desk.take(message)
+            return
+        params = message.get("params", {})
+        if message["method"] == "log":
+            self.log.record(params, self.channel.waiting(params.get("call")))
+        elif message["method"] == "step":
+            self.on_step(str(params.get("name")))
+
+    def _ping(self) -> None:
+        if self._unanswered >= self.settings.ping_misses:
+            self.kill(DeathReason.UNRESPONSIVE, f"it answered none of {self._unanswered} pings")
+            return
+        self._ping_timer = self._loop.call_later(self.settings.ping_interval, self._ping)
+        if self.channel.reading:
+            self._unanswered += 1
+            self._loop.create_task(self._one_ping()).add_done_callback(lambda task: task.exception())
+
+    async def _one_ping(self) -> None:
+        with suppress(Exception):
+            pending = await self.channel.open("ping", {})
+            await pending.future
+            self._unanswered = 0
+
+    def _look_at(self, pending: Pending) -> None:
+        """A call was given up a while ago."""
+        if self.channel.owes(pending):
+            grace = self.settings.hang_grace
+            self.kill(
+                DeathReason.UNRESPONSIVE,
+                f"{pending.label} still ran {grace:g} s after its deadline had passed",
+            )
+
+    def _on_closed(self) -> None:
+        self._channel_closed.set()
+        if not self._stopping and not self.process.ended.done():
+            self._loop.call_later(
+                GONE_S, self.kill, DeathReason.PROTOCOL, "it closed its channel and went on running"
+            )
+
+    async def _watch(self) -> None:
+        """Wait for its end, take in its last words, and tell everybody."""
+        ending = await asyncio.shield(self.process.ended)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GONE_S):
+                await self._channel_closed.wait()
+        for output in self._outputs:
+            output.close()
+        self._unwatch()
+        how = self._verdict[1] if self._verdict is not None else ending.words
+        died = WorkerDiedError(plugin=self.request.plugin_name, how=how)
+        if self._stopping:
+            self.channel.fail(PluginStoppedError(plugin=self.request.plugin_name))
+        else:
+            self.death = self._certificate(ending)
+            self.channel.fail(died)
+        self._desk.close()
+        self._over.set()
+        if self.death is not None:
+            self._on_death(self.death)
+
+    def _unwatch(self) -> None:
+        for timer in (*self._hangs, *([self._ping_timer] if self._ping_timer else [])):
+            timer.cancel()
+        self.channel.close()
+
+    def _certificate(self, ending: Ending) -> Death:
+        request = self.request
+        if self._verdict is not None:
+            reason, detail = self._verdict
+        else:
+            reason = DeathReason.EXITED if ending.signal is None else DeathReason.SIGNALLED
+            detail = ending.words
+        return Death(
+            plugin_id=request.plugin_id,
+            plugin_name=request.plugin_name,
+            version=self.program.version,
+            pid=self.process.pid,
+            started_at=self._started_at,
+            died_at=self._clock.now(),
+            reason=reason,
+            exit_code=ending.exit_code,
+            signal=ending.signal,
+            detail=f"The worker died: {detail}.",
+            log_tail=tuple(self._mask(request.plugin_id, line) for line in self.log.tail),
+            usage=ending.usage,
+        )
