@@ -101,8 +101,9 @@ class _Applying:
     def bind_files(self) -> None:
         """Files, ports and scopes."""
         rules = landlock.Ruleset(self.abi)
-        programs = [*own_files.programs()] if self.policy.processes else []
-        runnable = landlock.RUN if self.policy.processes else landlock.READ
+        runs = self.policy.processes or bool(self.policy.execute)
+        programs = [*own_files.programs()] if runs else []
+        runnable = landlock.RUN if runs else landlock.READ
         for path in (*own_files.SYSTEM, own_files.OWN_PROCESS):
             rules.allow(path, runnable, follow=True)
         for path in own_files.interpreter():
