@@ -90,7 +90,7 @@ class _Applying:
     def give_up(self) -> None:
         """Another user, no capabilities, no way to gain any, and the end with the host."""
         if os.geteuid() == 0:
-            privileges.drop_bounding_set()
+            privileges.drop_bounding_set(keep_reading=self.keeps_reading)
         if self.own_user and self.policy.uid is not None:
             gid = self.policy.gid or self.policy.uid
             privileges.become(self.policy.uid, gid, keep_reading=self.keeps_reading)

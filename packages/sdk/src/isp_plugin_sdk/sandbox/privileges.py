@@ -67,9 +67,11 @@ def _exists(path: str) -> bool:
     return True
 
 
-def drop_bounding_set() -> None:
-    """Make sure that no capability can ever be gained again, by any program."""
+def drop_bounding_set(*, keep_reading: bool) -> None:
+    """Make sure that no (other) capability can ever be gained again, by any program."""
     for capability in range(64):
+        if keep_reading and capability == CAP_DAC_READ_SEARCH:
+            continue
         try:
             kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
         except OSError:
@@ -90,9 +92,11 @@ def drop_capabilities(*, keep_reading: bool = False) -> None:
     kept = 1 << CAP_DAC_READ_SEARCH if keep_reading else 0
     with contextlib.suppress(OSError):  # older than 4.3: there are none
         kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
-    sets = (_Sets * 2)(_Sets(kept, kept, 0), _Sets(0, 0, 0))
+    sets = (_Sets * 2)(_Sets(kept, kept, kept), _Sets(0, 0, 0))
     header = _Header(_VERSION_3, 0)
     kernel.syscall(_CAPSET[kernel.MACHINE], ctypes.byref(header), ctypes.byref(sets))
+    if keep_reading:  # programs that it may become or start need it as much
+        kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH)
 
 
 def no_new_privileges() -> None:
