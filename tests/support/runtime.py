@@ -143,7 +143,7 @@ class WorkerFolder(PluginFolder):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.settings = WorkerSettings()
+        self.settings = WorkerSettings(handshake_timeout=60.0)
         self.deaths: list[Death] = []
 
     def runtime(self) -> WorkerRuntime:

@@ -88,3 +88,12 @@ class SchemaInvalidError(PluginSdkError, ValueError):
     def mistakes(self) -> list[dict[str, Any]]:
         """Every mistake: `{path, message, expected, got}`."""
         return list(self.fields["mistakes"])
+
+
+class ManifestInvalidError(PluginSdkError, ValueError):
+    """The manifest cannot be used: {summary}."""
+
+    @property
+    def mistakes(self) -> list[dict[str, Any]]:
+        """Every mistake: `{path, line, message, expected, got}`."""
+        return list(self.fields["mistakes"])

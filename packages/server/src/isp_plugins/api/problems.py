@@ -8,6 +8,7 @@
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -90,6 +91,27 @@ def document(error: PluginSystemError, request_id: str) -> dict[str, Any]:
     if next_step := error.fields.get("next_step"):
         problem["next_step"] = next_step
     return problem
+
+
+def stored_document(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The problem document of an error that was kept as `{problem, detail, step, errors}`."""
+    kind = _kinds().get(stored["problem"])
+    problem: dict[str, Any] = {
+        "type": f"/problems/{stored['problem']}",
+        "title": kind.title if kind else stored["problem"],
+        "status": kind.status if kind else 500,
+        "detail": stored["detail"],
+        "step": stored["step"],
+    }
+    if stored["errors"]:
+        problem["errors"] = [_mistake(each) for each in stored["errors"]]
+    return problem
+
+
+@cache
+def _kinds() -> Mapping[str, ProblemKind]:
+    """Every kind by its slug."""
+    return {kind.slug: kind for kind in every_kind()}
 
 
 def response(error: PluginSystemError, request_id: str, headers: Iterable[tuple[str, str]] = ()) -> Response:

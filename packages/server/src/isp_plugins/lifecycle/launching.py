@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from isp_plugin_sdk.context import HostCalls
 from isp_plugins.clock import Clock
@@ -12,6 +13,7 @@ from isp_plugins.configuration.values import Candidate, ConfigChange
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Restartable, RunningPlugin, Runtime, StartRequest
 from isp_plugins.contracts.vocabulary import LogLevel
+from isp_plugins.contracts.worker import WorkerProgram
 from isp_plugins.errors import PluginSystemError
 from isp_plugins.lifecycle.instances import Equipment, Instance
 from isp_plugins.lifecycle.records import PluginRecord
@@ -20,6 +22,14 @@ from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.masking import Masker
 from isp_plugins.telemetry.records import LogRecord
+
+
+class ProgramOf(Protocol):
+    """Knows how a plugin's worker is started."""
+
+    def __call__(self, record: PluginRecord) -> WorkerProgram | None:
+        """The worker's program, None for a plugin that runs in process; a `PluginFailedError` where there cannot be one."""
+        ...
 
 
 class Launcher:
@@ -34,6 +44,7 @@ class Launcher:
         host_calls: Callable[[int, str], HostCalls],
         settings: Settings,
         clock: Clock,
+        program_of: ProgramOf,
     ) -> None:
         self._runtime = runtime
         self._configuration = configuration
@@ -41,6 +52,7 @@ class Launcher:
         self._host_calls = host_calls
         self._settings = settings
         self._clock = clock
+        self._program_of = program_of
         self._secrets: dict[int, frozenset[str]] = {}
 
     async def equip(self, record: PluginRecord) -> Equipment:
@@ -161,6 +173,7 @@ class Launcher:
             initialize_deadline_s=self._settings.initialize_timeout,
             cleanup_deadline_s=self._settings.cleanup_timeout,
             secret_keys=equipment.secret_keys,
+            program=self._program_of(record),
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from isp_plugins.contracts.vocabulary import Desired, HealthStatus, LogLevel, PluginType, RuntimeKind, State
 from isp_plugins.lifecycle.dependencies import Dependency, Satisfaction
 from isp_plugins.lifecycle.drafts import PluginChanges, PluginDraft
+from isp_plugins.lifecycle.releases import Release
 from isp_plugins.lifecycle.views import BreakerView, LastProbe
 
 __all__ = ["ExecuteResult", "HealthReport", "HealthSummary", "PluginChanges", "PluginDraft", "PluginRecord"]
@@ -60,6 +61,8 @@ class PluginRecord:
     """Failed tries in a row."""
     retry_at: datetime | None = None
     """When it is tried again."""
+    release: Release | None = None
+    """What is installed of it; None for code on the plugin path."""
     invalid_hooks: int = 0
     """Subscriptions whose method does not fit."""
     probed: HealthSummary | None = None
@@ -115,6 +118,7 @@ class PluginRecord:
             "entry_point": self.entry_point,
             "config_schema": dict(self.config_schema),
             "runtime": self.runtime.value,
+            "release": self.release.to_dict() if self.release else None,
             "exclusive": self.exclusive,
             "trusted_inline": self.trusted_inline,
             "log_level": self.log_level.value,

@@ -21,7 +21,7 @@ from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.history import HealthHistory
 from isp_plugins.lifecycle.instances import Instance
 from isp_plugins.lifecycle.intensity import Intensity
-from isp_plugins.lifecycle.launching import Launcher
+from isp_plugins.lifecycle.launching import Launcher, ProgramOf
 from isp_plugins.lifecycle.ledger import Ledger
 from isp_plugins.lifecycle.locks import PluginLocks
 from isp_plugins.lifecycle.recovery import Recovery
@@ -102,6 +102,7 @@ def set_stage(
     settings: Settings,
     host_calls: Callable[[int, str], HostCalls],
     hung: Callable[[int], int],
+    program_of: ProgramOf,
 ) -> Stage:
     """Build what the conductor needs around the specialists."""
     launcher = Launcher(
@@ -111,6 +112,7 @@ def set_stage(
         host_calls=host_calls,
         settings=settings,
         clock=clock,
+        program_of=program_of,
     )
     announcer, vitals = Announcer(engine), Vitals()
     breakers = Breakers(

@@ -29,6 +29,7 @@ ModulePath = Annotated[
 ClassName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 PluginTypeIn = Annotated[PluginType, LENIENT]
 LogLevelIn = Annotated[LogLevel, LENIENT]
+RuntimeIn = Annotated[RuntimeKind, LENIENT]
 
 EXAMPLE: JsonDict = {
     "name": "my_custom_plugin",
@@ -74,6 +75,10 @@ class PluginIn(Input):
     )
     dependencies: list[DependencyIn] = Field(default_factory=list, max_length=100)
     hooks: list[SubscriptionIn] = Field(default_factory=list, max_length=200)
+    runtime: RuntimeIn = Field(
+        default=RuntimeKind.IN_PROCESS,
+        description="`in_process`: in the host's own process; `process`: in a worker process of its own.",
+    )
     exclusive: bool = Field(
         default=True,
         description="Cannot live twice: a reload stops the old instance before it starts the new one.",
@@ -102,6 +107,7 @@ class PluginChangesIn(Input):
     entry_point: ClassName = Field(default_factory=absent)
     config_schema: JsonObject = Field(default_factory=absent)
     dependencies: list[DependencyIn] = Field(default_factory=absent, max_length=100)
+    runtime: RuntimeIn = Field(default_factory=absent)
     exclusive: bool = Field(default_factory=absent)
     trusted_inline: bool = Field(default_factory=absent)
     log_level: LogLevelIn = Field(default_factory=absent)
@@ -126,6 +132,18 @@ class HealthSummaryOut(Output):
     reasons: list[str]
 
 
+class ReleaseOut(Output):
+    """What is installed of a plugin."""
+
+    id: int
+    version: str
+    digest: str = Field(description="`sha256:` and the digest of the wheel.")
+    source: JsonObject = Field(description="Where it came from; of git, with the commit.")
+    environment: str = Field(description="Key of its environment; plugins with equal locks share one.")
+    installed_at: datetime
+    installed_by: str
+
+
 class PluginOut(Output):
     """A plugin: its description, what the operator wants of it (`desired`), and what it is on this node (`state`)."""
 
@@ -140,6 +158,9 @@ class PluginOut(Output):
     entry_point: str
     config_schema: JsonObject
     runtime: RuntimeKind
+    release: ReleaseOut | None = Field(
+        description="What is installed of it; null for code on the plugin path."
+    )
     exclusive: bool
     trusted_inline: bool
     log_level: LogLevel

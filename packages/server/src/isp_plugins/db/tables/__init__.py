@@ -8,7 +8,14 @@ from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConf
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
 from isp_plugins.db.tables.health import PluginHealthEntry
 from isp_plugins.db.tables.logs import PluginLog, PluginLogTotals
-from isp_plugins.db.tables.plugins import Plugin, PluginDependency, PluginHook, PluginInstance
+from isp_plugins.db.tables.operations import OperationRow
+from isp_plugins.db.tables.plugins import (
+    Plugin,
+    PluginDependency,
+    PluginHook,
+    PluginInstance,
+    PluginRelease,
+)
 from isp_plugins.db.tables.statistics import PluginLastRuns, PluginStatistics
 from isp_plugins.db.tables.storage import PluginStorageItem
 from isp_plugins.db.tables.system import SystemMetadata
@@ -20,6 +27,7 @@ __all__ = [
     "Base",
     "ConfigurationVersion",
     "IdempotentDispatch",
+    "OperationRow",
     "Plugin",
     "PluginConfiguration",
     "PluginDependency",
@@ -30,6 +38,7 @@ __all__ = [
     "PluginLog",
     "PluginLogTotals",
     "PluginRegistryEntry",
+    "PluginRelease",
     "PluginStatistics",
     "PluginStorageItem",
     "PluginTemplate",

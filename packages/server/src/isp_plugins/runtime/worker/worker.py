@@ -172,6 +172,8 @@ class Worker:
             self.on_step(str(params.get("name")))
 
     def _ping(self) -> None:
+        if self._channel_closed.is_set():
+            return
         if self._unanswered >= self.settings.ping_misses:
             self.kill(DeathReason.UNRESPONSIVE, f"it answered none of {self._unanswered} pings")
             return
