@@ -81,8 +81,6 @@ class AuditTag(StrEnum):
     """Secrets were encrypted again with the newest key."""
     ACCESS_REFUSED = "access.refused"
     """A known caller asked for what it may not do."""
-    GRANTS_ACCEPTED = "grants.accepted"
-    """An operator accepted what a plugin asks for."""
     GRANT_DENIED = "grant.denied"
     """A plugin tried what it is not granted, summed up by minute."""
     AUTHENTICATION_REFUSED = "authentication.refused"

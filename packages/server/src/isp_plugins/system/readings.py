@@ -27,6 +27,7 @@ def readings_of(system: PluginSystem, requests: Mapping[tuple[str, str, int], in
         statistics_lost=system.statistics.lost_minutes,
         requests=dict(requests),
         database=_database(system),
+        denials=dict(system.denials.counts),
     )
 
 
