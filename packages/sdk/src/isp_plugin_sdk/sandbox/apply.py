@@ -16,8 +16,6 @@ from isp_plugin_sdk.sandbox.policy import Enforcement, SandboxPolicy
 from isp_plugin_sdk.sandbox.report import Layer, Report, report_of
 
 NO_LANDLOCK = "this kernel has no Landlock (5.13 or newer, built in and switched on)"
-_OLD_LANDLOCK = 3
-"""Before this ABI truncation is not governed; seccomp refuses the call by path instead."""
 
 
 def apply_policy(policy: SandboxPolicy) -> Report:
