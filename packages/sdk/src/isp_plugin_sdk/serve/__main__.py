@@ -38,4 +38,5 @@ def main() -> None:
     serve(options, parent)
 
 
-main()
+if __name__ == "__main__":
+    main()
