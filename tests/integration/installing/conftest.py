@@ -21,6 +21,8 @@ ADA = Actor(ActorType.API_KEY, "7", "ada")
 class Bench:
     """One system, its packages, and what a test does with them."""
 
+    actor = ADA
+
     def __init__(self, system: PluginSystem, packages: FilePackages, folder: Path) -> None:
         self.system = system
         self.packages = packages

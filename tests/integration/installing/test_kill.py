@@ -91,7 +91,7 @@ async def kill_at_random(folder: Path, *, times: int) -> None:
 
 
 def reopened(folder: Path):
-    settings = Settings(data_dir=folder / "data")
+    settings = Settings(data_dir=folder / "data", sandbox="off")
     return PluginSystem.open(settings, packages=FilePackages(settings))
 
 

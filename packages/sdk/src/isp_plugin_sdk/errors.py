@@ -1,5 +1,6 @@
 """The errors of the SDK: each is written once, as a class whose docstring is the message to its reader."""
 
+import errno
 import inspect
 from typing import Any
 
@@ -53,6 +54,19 @@ class HostCallTimedOutError(PluginSdkError, TimeoutError):
 
 class HostRefusedError(PluginSdkError):
     """`self.context.{call}(...)` is refused by the host: {detail}."""
+
+
+class NotGrantedError(PluginSdkError, PermissionError):
+    """The plugin is not granted {what}. If it needs it, its manifest must ask for it with `{grant}`, and the operator must accept that."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.errno = errno.EACCES
+        self.strerror = self.args[0]
+
+
+class NeverGrantedError(NotGrantedError):
+    """A plugin in a sandbox cannot have {what}: {instead}."""
 
 
 class NotJsonError(PluginSdkError, TypeError):

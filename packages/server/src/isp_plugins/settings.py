@@ -182,6 +182,17 @@ class Settings:
         "Log lines of one worker process that are kept in a second; more are left out and counted.",
         low=1,
     )
+    sandbox: str = _setting(
+        "best-effort",
+        "Sandbox of plugins with grants: `require` starts none without the full set, `best-effort` starts them with what this system offers and says so, `off` applies nothing.",
+        pattern="require|best-effort|off",
+    )
+    sandbox_first_uid: int = _setting(
+        1_879_048_192,
+        "Where the server runs as root, the plugin with id N runs as user number this plus N, if the system has such a number; 0: it stays root.",
+        low=0,
+        high=4_000_000_000,
+    )
     event_queue_size: int = _setting(
         10_000, "Events waiting in memory for delivery after their dispatch.", low=1
     )

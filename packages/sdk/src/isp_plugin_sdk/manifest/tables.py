@@ -15,7 +15,6 @@ from isp_plugin_sdk.values import below
 PLUGIN_TYPES = (
     "COMMUNICATION", "BILLING", "NETWORKING", "AUTHENTICATION", "MONITORING", "INTEGRATION", "UTILITY", "CUSTOM",
 )  # fmt: skip
-HOST_CALLS = ("storage", "dispatch", "emit")
 NAME_PATTERN = "[a-z][a-z0-9_-]{0,63}"
 
 _IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
@@ -148,11 +147,17 @@ _HOOK = Table(
     },
     required=("hook_name", "hook_type", "callback_method"),
 )  # fmt: skip
+_HOST_CALL = r"storage|(?:dispatch|emit)(?::(?:[a-z][a-z0-9_]*\*?|\*))?"
 _GRANTS = Table(
     {
         "network": Field(
             Many(
-                Text("host:port, or *:port", 300, 3, r"(?:\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"),
+                Text(
+                    "host:port, network/prefix:port or *:port (a port may be *)",
+                    300,
+                    3,
+                    r"(?:\*|[A-Za-z0-9._/-]+|\[[0-9A-Fa-f:./]+\]):(?:[0-9]{1,5}|\*)",
+                ),
                 "addresses",
                 100,
             ),
@@ -167,12 +172,27 @@ _GRANTS = Table(
             ),
             "Files that it reaches.",
         ),
-        "host_calls": Field(Many(Choice(HOST_CALLS), "host calls", 10), "What it asks of the host."),
+        "native_ports": Field(
+            Many(Whole(1, 65_535), "ports", 100),
+            "TCP ports to which native code connects by itself, at any address; weaker than `network`.",
+        ),
+        "host_calls": Field(
+            Many(
+                Text("storage, dispatch, dispatch:HOOK, emit or emit:HOOK", 100, 4, _HOST_CALL),
+                "host calls",
+                100,
+            ),
+            "What it asks of the host; a hook may end in *.",
+        ),
         "secrets": Field(
             Many(Text("a key of the configuration", 100, 1, "[A-Za-z_][A-Za-z0-9_.-]*"), "keys", 100),
             "Secret keys of its configuration that it must see in clear.",
         ),
         "processes": Field(Flag(), "Whether it starts child processes."),
+        "file_mb": Field(Whole(1, 1_048_576), "Its largest file, in MiB."),
+        "cpu_seconds": Field(
+            Whole(1, 4_000_000_000), "Processor time over its whole life, after which it is ended."
+        ),
     }
 )
 _LIMITS = Table(

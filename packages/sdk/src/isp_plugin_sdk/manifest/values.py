@@ -48,14 +48,20 @@ class Grants:
     """What the plugin asks of the host; nothing is granted by default."""
 
     network: tuple[str, ...] = ()
-    """`host:port`, or `*:port` for any host."""
+    """`host:port`, `network/prefix:port`, or `*:port` for any host."""
+    native_ports: tuple[int, ...] = ()
+    """Ports to which native code connects by itself."""
     files: FileGrants = FileGrants()
     host_calls: tuple[str, ...] = ()
-    """Of `storage`, `dispatch`, `emit`."""
+    """`storage`, `dispatch`, `emit`, or the latter two with `:HOOK`."""
     secrets: tuple[str, ...] = ()
     """Keys of its own configuration that hold secrets which it must see in clear."""
     processes: bool = False
     """Whether it starts child processes."""
+    file_mb: int | None = None
+    """Its largest file, in MiB; None: the default."""
+    cpu_seconds: int | None = None
+    """Processor time over its whole life; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

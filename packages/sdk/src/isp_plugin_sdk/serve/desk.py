@@ -34,8 +34,11 @@ Handler = Callable[[Message], Any]
 class Desk:
     """One worker's side of the conversation."""
 
-    def __init__(self, options: Options, link: Link, parent: int) -> None:
+    def __init__(
+        self, options: Options, link: Link, parent: int, sandbox: dict[str, Any] | None = None
+    ) -> None:
         self._options = options
+        self._sandbox = sandbox
         self._link = link
         self._parent = parent
         self._loop = LoopThread()
@@ -209,7 +212,8 @@ class Desk:
         self.crew.limit(params.get("max_calls", MAX_CALLS))
         self._plugin, self._calls = served, calls
         name = {"name": "isp-plugin-sdk", "version": __version__, "language": python_version()}
-        return {"protocol": PROTOCOL_VERSION, "implementation": name}
+        answer = {"protocol": PROTOCOL_VERSION, "implementation": name}
+        return answer if self._sandbox is None else answer | {"sandbox": self._sandbox}
 
     def _initialize(self, message: Message) -> dict[str, Any]:
         if self._ready:

@@ -81,6 +81,8 @@ class AuditTag(StrEnum):
     """Secrets were encrypted again with the newest key."""
     ACCESS_REFUSED = "access.refused"
     """A known caller asked for what it may not do."""
+    GRANT_DENIED = "grant.denied"
+    """A plugin tried what it is not granted, summed up by minute."""
     AUTHENTICATION_REFUSED = "authentication.refused"
     """Callers of one source did not prove who they are, summed up by minute."""
     SYSTEM_STARTED = "system.started"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from isp_plugins.cli.develop import new, protocol, templates
+from isp_plugins.cli.develop import new, protocol, sandbox, templates
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate import (
     access,
@@ -50,6 +50,7 @@ app.add_typer(doctor.app, name="doctor")
 app.add_typer(operations.app, name="operations")
 app.add_typer(templates.app, name="templates")
 app.add_typer(protocol.app, name="protocol")
+app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.audit, name="audit")
 app.add_typer(access.secrets, name="secrets")

@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from isp_plugin_sdk.sandbox.grants import Grants
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
@@ -37,6 +39,8 @@ class WorkerProgram:
     version: str = ""
     """The plugin's version, for the record of a death."""
     limits: WorkerLimits = WorkerLimits()
+    grants: Grants | None = None
+    """What the operator accepted that it may do, the operating system denies the rest; None: it is trusted as a whole, without a sandbox."""
 
 
 class DeathReason(StrEnum):
@@ -152,4 +156,14 @@ class Supervised(Protocol):
 
     def kill(self, reason: DeathReason, detail: str) -> None:
         """End it now, with this cause; does nothing where it has ended already."""
+        ...
+
+
+@runtime_checkable
+class Confined(Protocol):
+    """A running plugin that may be in a sandbox: a worker."""
+
+    @property
+    def sandbox(self) -> Mapping[str, Any] | None:
+        """What holds of it, `{level, holds, missing, notes}`; None where it is trusted as a whole."""
         ...

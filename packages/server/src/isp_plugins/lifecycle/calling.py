@@ -7,7 +7,9 @@ from typing import Any
 
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditOutcome, AuditTag
+from isp_plugins.contracts.runtime import RunningPlugin
 from isp_plugins.contracts.vocabulary import LogLevel, State
+from isp_plugins.contracts.worker import Confined
 from isp_plugins.lifecycle.errors import TestConnectionUnsupportedError
 from isp_plugins.lifecycle.health import worse
 from isp_plugins.lifecycle.instances import Instance
@@ -105,7 +107,12 @@ def last_health(stage: Stage, plugin_id: int) -> HealthReport:
         next_probe_at=_next_probe(stage, vital) if instance else None,
         checked_at=vital.last.at if vital.last and instance else None,
         duration_ms=vital.last.duration_ms if vital.last and instance else None,
+        sandbox=_sandbox_of(instance.running) if instance else None,
     )
+
+
+def _sandbox_of(running: RunningPlugin) -> Mapping[str, Any] | None:
+    return running.sandbox if isinstance(running, Confined) else None
 
 
 def _next_probe(stage: Stage, vital: Vital) -> datetime | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from isp_plugin_sdk.manifest import Manifest
+from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.actors import Actor, ActorType
 from isp_plugins.configuration import ConfigChange, ConfigurationService, SetValue
 from isp_plugins.configuration.schema import ConfigSchema
@@ -27,7 +28,7 @@ from isp_plugins.contracts.hooks import Dispatcher
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.db.engine import Database
 from isp_plugins.errors import PluginSystemError
-from isp_plugins.lifecycle import kept
+from isp_plugins.lifecycle import consent, kept
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.errors import (
     ConfigurationIncompleteForEnableError,
@@ -206,10 +207,17 @@ class Installer:
         if (here := self._directory.find(name)) is not None:
             raise PluginInstalledError(name=name, version=here.version, plugin_id=here.id)
         check(self._directory, draft)
+        grants = self._grants_of(manifest)
+        consent.check(name, Grants(), grants, accepted=order.accept_grants)
         if (other := self._claims.setdefault(name, progress.operation.id)) != progress.operation.id:
             raise InstallationUnderWayError(name=name, operation=other)
         claims.callback(self._claims.pop, name, None)
         return draft
+
+    def _grants_of(self, manifest: Manifest) -> Grants:
+        """What it asks for, if that can be given at all; the sandbox itself is made anew at each start."""
+        data_dir = self._staging.parent
+        return consent.grantable(manifest.name, manifest.to_dict(), data_dir)
 
     async def _ask_subscribers(self, manifest: Manifest, wheel: Path) -> None:
         """Let subscribers of `plugin_before_install` veto; one that fails vetoes, too."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditLog, AuditOutcome, AuditTag
 from isp_plugins.clock import Clock
@@ -177,4 +178,5 @@ def _arrival(actor: Actor, record: PluginRecord) -> Entry:
     """The entry of a new plugin."""
     if record.release is None:
         return Entry(AuditTag.PLUGIN_REGISTERED, actor, record, {"version": record.version})
-    return Entry(AuditTag.PLUGIN_INSTALLED, actor, record, record.release.to_dict() | {"installed_at": None})
+    more = {"installed_at": None, "grants": Grants.of_manifest(record.release.manifest).to_table()}
+    return Entry(AuditTag.PLUGIN_INSTALLED, actor, record, record.release.to_dict() | more)

@@ -53,6 +53,8 @@ class InstallOrder:
     """SHA-256 that the fetched file must have, in hexadecimal."""
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
     auto_enable: bool = False
+    accept_grants: bool = False
+    """Whoever asks has seen what the plugin asks for, or takes whatever it is."""
     upload: Path | None = None
     """Folder of the file that was sent; it goes when the installation has ended."""
 
@@ -66,6 +68,7 @@ class InstallOrder:
             "digest": f"sha256:{self.digest}" if self.digest else None,
             "configuration_keys": sorted(self.configuration),
             "auto_enable": self.auto_enable,
+            "accept_grants": self.accept_grants,
         }
 
     def check_digest(self, found: str | None) -> None:

@@ -173,6 +173,8 @@ class HealthReport:
     """When the checks were made; None where it was not asked."""
     duration_ms: float | None
     """How long the plugin took to answer; None where it was not asked."""
+    sandbox: Mapping[str, Any] | None = None
+    """What holds of its worker's sandbox; None where it has none."""
 
     def to_dict(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -197,6 +199,7 @@ class HealthReport:
             "next_probe_at": self.next_probe_at,
             "checked_at": self.checked_at,
             "duration_ms": self.duration_ms,
+            "sandbox": dict(self.sandbox) if self.sandbox is not None else None,
         }
 
 

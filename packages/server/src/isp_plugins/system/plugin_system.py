@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.access import ApiKeys
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditLog, AuditTag
@@ -36,6 +37,8 @@ from isp_plugins.runtime.choosing import RuntimeByKind
 from isp_plugins.runtime.in_process import InProcessRuntime
 from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
+from isp_plugins.runtime.worker.confining import Confiner
+from isp_plugins.runtime.worker.denials import Denials
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
@@ -71,6 +74,7 @@ class PluginSystem:
     idempotency: IdempotencyStore
     directory: PluginDirectory
     manager: PluginManager
+    denials: Denials
     operations: Operations
     installer: Installer
     uninstaller: Uninstaller
@@ -228,11 +232,18 @@ async def _raise_house(
     )
     await statistics.open()
     stack.push_async_callback(statistics.close)
+    denials = Denials(base.audit)
     workers = WorkerRuntime(
         WorkerSettings.of(settings),
         clock,
         on_death=lambda death: manager.on_died(death),  # noqa: PLW0108  the manager is made after its runtime
         mask=base.logs.masked,
+        confiner=Confiner(
+            settings.data_dir.absolute(),
+            Enforcement(settings.sandbox),
+            settings.sandbox_first_uid,
+            denials.add,
+        ),
     )
     manager = PluginManager(
         database=base.database,
@@ -283,5 +294,5 @@ async def _raise_house(
         audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention, configuration=configuration, storage=storage, engine=engine, events=events,
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
         operations=operations, installer=installer, uninstaller=uninstaller,
-        templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor,
+        templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor, denials=denials,
     )  # fmt: skip

@@ -1,9 +1,11 @@
 """How a plugin's worker is started, from its registration; behind `lifecycle.launching.ProgramOf`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from isp_plugin_sdk.manifest import Manifest
+from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.contracts.vocabulary import RuntimeKind
 from isp_plugins.contracts.worker import WorkerLimits, WorkerProgram
 from isp_plugins.lifecycle.errors import InstallationMissingError
@@ -31,11 +33,12 @@ class Programs:
         )
 
     def _installed(self, record: PluginRecord, release: Release) -> WorkerProgram:
-        """The program of an installed plugin: its own environment's interpreter, or the command of its manifest."""
+        """The program of an installed plugin: its own environment's interpreter, or the command of its manifest, with the grants that were accepted."""
         artifact = self._packages.artifact(release.digest)
         environment = self._packages.environment(release.environment)
         if artifact is None or environment is None:
             missing = "artifact" if artifact is None else "environment"
             raise InstallationMissingError(name=record.name, what=missing)
         manifest = Manifest.of(release.manifest)
-        return self._packages.program(manifest, artifact, environment, WorkerLimits())
+        program = self._packages.program(manifest, artifact, environment, WorkerLimits())
+        return replace(program, grants=Grants.of_manifest(release.manifest))

@@ -31,6 +31,7 @@ def readings_of(system: PluginSystem, requests: Mapping[tuple[str, str, int], in
         requests=dict(requests),
         database=_database(system),
         workers=[_worker(view) for view in system.manager.workers.all()],
+        denials=dict(system.denials.counts),
     )
 
 

@@ -2,14 +2,14 @@
 
 1. Nothing is counted for metrics' sake: a scrape reads what others count anyway.
 2. Counters begin at zero with the process, as Prometheus expects.
-3. Series are bounded: one for each plugin, each pair of plugin and hook (at most `MAX_PAIRS`, what comes later is summed up under
+3. Series are bounded: one for each plugin (of denials one for each kind), each pair of plugin and hook (at most `MAX_PAIRS`, what comes later is summed up under
    `OTHERS`), each skip reason of a pair, each route and status. No label ever holds a payload's value, an error or a caller.
 """
 
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
 
@@ -73,6 +73,8 @@ class Readings:
     """Answers by method, route and status."""
     database: DatabaseReading
     workers: Sequence[WorkerReading] = ()
+    denials: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """What plugins tried and are not granted, by plugin and kind."""
 
 
 Sample = tuple[Sequence[str], float]
@@ -165,6 +167,10 @@ def _workers(read: Callable[[Sequence[WorkerReading]], Iterator[Sample]]) -> Rea
     return lambda readings, _: read(readings.workers)
 
 
+def _denials(readings: Readings, _: Sums) -> Iterator[Sample]:
+    return (((plugin, kind), count) for (plugin, kind), count in sorted(readings.denials.items()))
+
+
 _PAIR = ("plugin", "hook")
 SPECS: tuple[Spec, ...] = (
     Spec("isp_plugins_build_info", Kind.GAUGE, "Always 1; the labels say which version runs, and where.", _build,
@@ -204,6 +210,7 @@ SPECS: tuple[Spec, ...] = (
          _workers(worker_metrics.deaths), ("plugin", "reason")),
     Spec("isp_plugins_worker_throttled_total", Kind.COUNTER, "How often a plugin's worker was slowed down, and what it flooded.",
          _workers(worker_metrics.throttled), ("plugin", "flooded")),
+    Spec("isp_plugins_denials_total", Kind.COUNTER, "What plugins tried and the host refused, because it is not granted.", _denials, ("plugin", "kind")),
     Spec("isp_plugins_http_requests_total", Kind.COUNTER, "Answers of the HTTP API, by route and status.", _requests, ("method", "route", "status")),
     Spec("isp_plugins_database_transactions_total", Kind.COUNTER, "Transactions that were committed.", _one(lambda it: it.database.transactions)),
     Spec("isp_plugins_database_connections", Kind.GAUGE, "Connections to the database that are in use.", _one(lambda it: it.database.connections)),

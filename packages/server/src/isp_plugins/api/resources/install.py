@@ -132,6 +132,7 @@ def _order_of(body: InstallIn, source: Source, **more: Any) -> InstallOrder:
         digest=digest_in(body.digest),
         configuration=body.configuration,
         auto_enable=body.auto_enable,
+        accept_grants=body.accept_grants,
         **more,
     )
 
@@ -141,8 +142,9 @@ def _values(form: Form, max_depth: int) -> dict[str, Any]:
     values: dict[str, Any] = {"source_type": SourceType.UPLOAD.value, **form.fields}
     if "configuration" in form.fields:
         values["configuration"] = parse(form.fields["configuration"].encode(), max_depth=max_depth)
-    if "auto_enable" in form.fields:
-        values["auto_enable"] = _FLAGS.get(form.fields["auto_enable"], form.fields["auto_enable"])
+    for flag in ("auto_enable", "accept_grants"):
+        if flag in form.fields:
+            values[flag] = _FLAGS.get(form.fields[flag], form.fields[flag])
     return values
 
 

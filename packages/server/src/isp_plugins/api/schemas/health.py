@@ -37,8 +37,24 @@ HEALTH_EXAMPLE: JsonDict = {
     "breaker": {"state": "closed", "since": None, "cause": None, "failures": 0, "retry_at": None},
     "worker": None,
     "last_probe": {"at": "2030-01-31T13:00:00Z", "answered": True, "status": "healthy", "duration_ms": 12.5},
-    "next_probe_at": "2030-01-31T13:00:30Z", "checked_at": "2030-01-31T13:00:00Z", "duration_ms": 12.5,
+    "next_probe_at": "2030-01-31T13:00:30Z", "checked_at": "2030-01-31T13:00:00Z", "duration_ms": 12.5, "sandbox": None,
 }  # fmt: skip
+
+
+class MissingLayerOut(Output):
+    """One layer of a sandbox that does not hold."""
+
+    layer: str
+    why: str
+
+
+class SandboxOut(Output):
+    """What holds of a worker's sandbox."""
+
+    level: str = Field(description="`full`, `partial` or `none`.")
+    holds: list[str] = Field(description="Layers that hold.")
+    missing: list[MissingLayerOut] = Field(description="Layers that do not, and why.")
+    notes: list[str]
 
 
 class PluginHealthOut(Output):
@@ -62,6 +78,9 @@ class PluginHealthOut(Output):
     breaker: BreakerOut
     last_probe: LastProbeOut | None
     next_probe_at: datetime | None
+    sandbox: SandboxOut | None = Field(
+        default=None, description="What holds of its worker's sandbox; null: it has none."
+    )
 
 
 class HealthOut(PluginHealthOut):

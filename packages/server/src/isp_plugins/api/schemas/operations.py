@@ -68,6 +68,10 @@ class InstallIn(Input):
     auto_enable: bool = Field(
         default=False, description="Enable it at once; if that fails, nothing stays installed."
     )
+    accept_grants: bool = Field(
+        default=False,
+        description="Accept what the plugin's manifest asks for. Without it a plugin that asks for anything is refused, with the list of what it asks for.",
+    )
 
 
 class InstallUploadIn(InstallIn):

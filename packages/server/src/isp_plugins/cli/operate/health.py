@@ -1,5 +1,6 @@
 """`health`: how one plugin does, now and before, or how all of them do."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +35,7 @@ FIELDS: tuple[Column, ...] = (
     ("next probe", "next_probe_at"),
     ("worker", lambda report: worker_in_words(report.get("worker"))),
     ("circuit breaker", lambda report: breaker_in_words(report["breaker"])),
+    ("sandbox", lambda report: _sandbox_in_words(report.get("sandbox"))),
 )
 CHECKS: tuple[Column, ...] = (("CHECK", "name"), ("STATUS", "status"), ("MESSAGE", "message"))
 HISTORY: tuple[Column, ...] = (
@@ -44,6 +46,13 @@ HISTORY: tuple[Column, ...] = (
     ("HEALTH", "status"),
     ("MESSAGE", "message"),
 )
+
+
+def _sandbox_in_words(sandbox: Mapping[str, Any] | None) -> str | None:
+    if sandbox is None:
+        return None
+    lacking = "; ".join(f"{each['layer']}: {each['why']}" for each in sandbox["missing"])
+    return f"{sandbox['level']} (without {lacking})" if lacking else str(sandbox["level"])
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from isp_plugins.cli.develop.asking import is_interactive
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.operation_follow import tell_end, watch
 from isp_plugins.cli.operate.packing import Sent, pack, source_of
@@ -15,6 +16,8 @@ from isp_plugins.cli.operate.plugins import CascadeOption, PluginArgument
 from isp_plugins.cli.output import Column, fail, say, table
 from isp_plugins.cli.session import Session, command
 
+NOT_ACCEPTED = "grants-not-accepted"
+"""The problem of an installation that waits for consent to its grants."""
 _PARTS: tuple[Column, ...] = (
     ("PART", "part"),
     ("ACTION", "action"),
@@ -62,18 +65,27 @@ def install(
     digest: Annotated[
         str | None, typer.Option(metavar="sha256:...", help="SHA-256 that the file must have.")
     ] = None,
+    accept_grants: Annotated[
+        bool,
+        typer.Option(
+            "--accept-grants",
+            help="Accept whatever the plugin asks for; without it, it is shown and refused where nobody can be asked.",
+        ),
+    ] = False,
 ) -> None:
     """Install a plugin with its dependencies into an environment of its own; what fails leaves nothing behind."""
     sent = source_of(source)
     values = dict(_assignment(one) for one in config or ())
     wanted = {"name": name, "version": version or sent.ref, "digest": digest}
     fields: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
-    fields |= {"configuration": values, "auto_enable": enable_it}
+    fields |= {"configuration": values, "auto_enable": enable_it, "accept_grants": accept_grants}
     operation = _begin(session, sent, fields)
     if not wait:
         session.show(operation, _tell_begun)
         return
     ended = watch(session.client, operation)
+    if not session.json and _grants_are_accepted_now(ended):
+        ended = watch(session.client, _begin(session, sent, fields | {"accept_grants": True}))
     if session.json:
         session.show(ended, _tell_installed)
         if ended["state"] != "succeeded":
@@ -81,6 +93,17 @@ def install(
         return
     tell_end(ended)
     _tell_installed(ended)
+
+
+def _grants_are_accepted_now(ended: Mapping[str, Any]) -> bool:
+    """Whether only consent was missing, and whoever sits here gives it."""
+    error = ended["error"] or {}
+    if error.get("problem") != NOT_ACCEPTED or not is_interactive():
+        return False
+    typer.echo("The plugin asks for:", err=True)
+    for line in error["errors"]:
+        typer.echo(f"  {line['message']}", err=True)
+    return typer.confirm("Accept that?", err=True)
 
 
 def uninstall(
@@ -128,7 +151,7 @@ def _begin(session: Session, sent: Sent, fields: dict[str, Any]) -> dict[str, An
         begun: dict[str, Any] = session.client.post("/plugins/install", body)
         return begun
     form = {
-        key: json.dumps(value) if key in {"configuration", "auto_enable"} else value
+        key: json.dumps(value) if key in {"configuration", "auto_enable", "accept_grants"} else value
         for key, value in fields.items()
     }
     assert sent.file is not None  # noqa: S101  it is either
