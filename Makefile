@@ -6,6 +6,8 @@ RUN := $(UV) run --no-sync
 JOBS ?= auto
 PORT := 8080
 SMTP_PORT := 8025
+# Hundreds of processes of the tests import the same modules: where bytecode is not kept, each of them compiles all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test unit check bench soak docs format clean

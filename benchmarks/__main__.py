@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation")
+MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "supervision", "packages", "sandbox")
 """Modules in the order in which they run."""
 
 

@@ -46,6 +46,11 @@ class Table:
         absolute = f"{row.nanoseconds:12,.0f} ns" if row.nanoseconds is not None else " " * 15
         print(f"  {row.what:<58} {absolute} {row.ratio:9.3f} {row.unit:<22} {bar:<8} {verdict}", flush=True)
 
+    def compare(self, what, found, name, reference, *, unit="x", absolute=True, **bar):
+        """A row with the ratio of two contestants of one measurement."""
+        nanoseconds = found.nanoseconds(name) if absolute else None
+        self.add(Row(what, found.ratio(name, reference), unit, nanoseconds, **bar))
+
     def start(self):
         print(f"\n{self.title}", flush=True)
 

@@ -10,7 +10,7 @@ import orjson
 import pluggy
 
 from benchmarks.body import PAYLOAD, Plugin
-from benchmarks.harness import Row, Table, measure
+from benchmarks.harness import Table, measure
 from isp_plugins.contracts.calls import Callee, CallMode
 from isp_plugins.contracts.hooks import HookSpec, Subscription
 from isp_plugins.contracts.vocabulary import BindingStatus, HookKind, SubscriptionType
@@ -142,53 +142,15 @@ def sync_table(table):
         "blinker": with_blinker(10),
     }
     found = measure(contestants)
-    table.add(
-        Row(
-            "10 inline subscriptions / bare for loop",
-            found.ratio("ten", "bare"),
-            "x",
-            found.nanoseconds("ten"),
-            at_most=1.35,
-        )
-    )
-    table.add(
-        Row(
-            "the same, a condition on each",
-            found.ratio("conditions", "bare"),
-            "x",
-            found.nanoseconds("conditions"),
-        )
-    )
-    table.add(
-        Row(
-            "pluggy / 10 inline subscriptions",
-            found.ratio("pluggy", "ten"),
-            "x as fast",
-            found.nanoseconds("pluggy"),
-            at_least=3,
-        )
-    )
-    table.add(
-        Row(
-            "blinker / 10 inline subscriptions",
-            found.ratio("blinker", "ten"),
-            "x as fast",
-            found.nanoseconds("blinker"),
-            at_least=5,
-        )
-    )
+    table.compare("10 inline subscriptions / bare for loop", found, "ten", "bare", at_most=1.35)
+    table.compare("the same, a condition on each", found, "conditions", "bare")
+    table.compare("pluggy / 10 inline subscriptions", found, "pluggy", "ten", unit="x as fast", at_least=3)
+    table.compare("blinker / 10 inline subscriptions", found, "blinker", "ten", unit="x as fast", at_least=5)
     engine, callees = engine_with(100)
     found = measure(
         {"bare": bare_loop(callees), "hundred": dispatching(engine)}, rounds=61, seconds_each=0.01
     )
-    table.add(
-        Row(
-            "100 inline subscriptions / bare for loop",
-            found.ratio("hundred", "bare"),
-            "x",
-            found.nanoseconds("hundred"),
-        )
-    )
+    table.compare("100 inline subscriptions / bare for loop", found, "hundred", "bare")
     engine, callees = engine_with(1)
     nobody, _ = engine_with(0)
     contestants = {
@@ -198,20 +160,8 @@ def sync_table(table):
         "nobody": dispatching(nobody),
     }
     found = measure(contestants)
-    table.add(
-        Row(
-            "1 inline subscription / bare for loop", found.ratio("one", "bare"), "x", found.nanoseconds("one")
-        )
-    )
-    table.add(
-        Row(
-            "nobody subscribed",
-            found.ratio("nobody", "call"),
-            "bare function calls",
-            found.nanoseconds("nobody"),
-            at_most=3,
-        )
-    )
+    table.compare("1 inline subscription / bare for loop", found, "one", "bare")
+    table.compare("nobody subscribed", found, "nobody", "call", unit="bare function calls", at_most=3)
 
 
 def filter_table(table):
@@ -233,16 +183,8 @@ def filter_table(table):
                 value = call(value)
 
     found = measure({"ten": dispatching(engine, FILTER), "same": same_work, "raw": raw})
-    table.add(
-        Row(
-            "10 filters / bare pipeline, same copy and validation",
-            found.ratio("ten", "same"),
-            "x",
-            found.nanoseconds("ten"),
-            at_most=1.3,
-        )
-    )
-    table.add(Row("10 filters / raw pipeline, no copy, no validation", found.ratio("ten", "raw"), "x"))
+    table.compare("10 filters / bare pipeline, same copy and validation", found, "ten", "same", at_most=1.3)
+    table.compare("10 filters / raw pipeline, no copy, no validation", found, "ten", "raw", absolute=False)
 
 
 def async_table(table):
@@ -279,33 +221,11 @@ def async_table(table):
     }
     on_loop = {name: _on(loop, work) for name, work in works.items()}
     found = measure(on_loop)
-    table.add(
-        Row(
-            "10 async def subscriptions / bare await loop",
-            found.ratio("ten", "bare"),
-            "x",
-            found.nanoseconds("ten"),
-            at_most=1.4,
-        )
-    )
-    table.add(
-        Row(
-            "nobody subscribed, awaited",
-            found.ratio("nobody", "await"),
-            "bare awaits",
-            found.nanoseconds("nobody"),
-        )
-    )
+    table.compare("10 async def subscriptions / bare await loop", found, "ten", "bare", at_most=1.4)
+    table.compare("nobody subscribed, awaited", found, "nobody", "await", unit="bare awaits")
     hops = {"one": _on(loop, awaiting(one_thread)), "ten": _on(loop, awaiting(threads))}
     found = measure(hops, rounds=41, seconds_each=0.02, clock=time.perf_counter)
-    table.add(
-        Row(
-            "10 plain subscriptions, one hop / 1 of them",
-            found.ratio("ten", "one"),
-            "x",
-            found.nanoseconds("ten"),
-        )
-    )
+    table.compare("10 plain subscriptions, one hop / 1 of them", found, "ten", "one")
     loop.close()
 
 

@@ -1,9 +1,11 @@
 """A house for the lifecycle's tests: real database, audit, configuration, subscriptions and logs; a scripted runtime and a recording engine."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from isp_plugins.actors import Actor, ActorType
@@ -13,6 +15,7 @@ from isp_plugins.contracts.calls import Callee, CallMode
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import DeclaredHook, StartRequest
 from isp_plugins.contracts.vocabulary import BreakerState, SubscriptionType
+from isp_plugins.contracts.worker import Death, DeathReason, ResourceUse
 from isp_plugins.db.engine import Database
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.hooks.store import HookStore
@@ -52,6 +55,8 @@ class Script:
     connection: Mapping[str, Any] | None = None
     hold: asyncio.Event | None = None
     """Starting waits for it."""
+    mortal: bool = False
+    """Whether it stands for one that runs in a worker."""
     code: str = "1"
     """What `code` of an instance says; stands for the text on the disk."""
 
@@ -121,6 +126,37 @@ class FakePlugin:
         return None
 
 
+class MortalPlugin(FakePlugin):
+    """One that stands for a worker; a test says when it dies."""
+
+    pids = itertools.count(100_000)
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.pid = next(self.pids)
+        self.death: Death | None = None
+        self.started_at = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def die(self, **fields: Any) -> Death:
+        """Its end, which nobody asked for."""
+        values: dict[str, Any] = {
+            "plugin_id": self.request.plugin_id,
+            "plugin_name": self.request.plugin_name,
+            "version": "1.0.0",
+            "pid": self.pid,
+            "started_at": self.started_at,
+            "died_at": datetime(2030, 1, 1, 1, tzinfo=UTC),
+            "reason": DeathReason.EXITED,
+            "exit_code": 3,
+            "signal": None,
+            "detail": "",
+            "log_tail": (),
+            "usage": ResourceUse(),
+        }
+        self.death = Death(**(values | fields))
+        return self.death
+
+
 class FakeRuntime:
     """Starts scripted plugins, and knows which instances live."""
 
@@ -143,7 +179,8 @@ class FakeRuntime:
         await asyncio.sleep(0)
         if script.fails is not None or script.refuses(request.config):
             raise InitializeFailedError(reason=script.fails or f"cannot work with {dict(request.config)}")
-        plugin = FakePlugin(self, script, request, script.code)
+        kind = MortalPlugin if script.mortal else FakePlugin
+        plugin = kind(self, script, request, script.code)
         self.alive.append(plugin)
         return plugin
 
@@ -158,9 +195,11 @@ class FakeEngine:
         self.history: list[str] = []
         self.switched: dict[int, BreakerState] = {}
         self.succeeded: dict[int, int] = {}
+        self.suspended: set[int] = set()
 
     def subscribe(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
         self.subscriptions[plugin_id] = tuple(subscriptions)
+        self.suspended.discard(plugin_id)
         self.history.append(f"subscribe {plugin_id}")
 
     async def unsubscribe(self, plugin_id: int, *, drain_timeout: float) -> int:
@@ -183,6 +222,13 @@ class FakeEngine:
     def switch(self, plugin_id: int, state: BreakerState) -> None:
         self.switched[plugin_id] = state
         self.history.append(f"{state} {plugin_id}")
+
+    def suspend(self, plugin_id: int) -> None:
+        self.suspended.add(plugin_id)
+        self.history.append(f"suspend {plugin_id}")
+
+    def resume(self, plugin_id: int) -> None:
+        self.suspended.discard(plugin_id)
 
     def successes(self, plugin_id: int) -> int:
         return self.succeeded.get(plugin_id, 0)
@@ -254,6 +300,7 @@ class House:
         stage = self.manager._stage
         await stage.recovery.close()
         await self.manager._prober.close()
+        await stage.supervisor.close()
         await stage.history._writing.stop()
         await stage.announcer.close(5)
 

@@ -60,7 +60,7 @@ def usage_of(server, plugin):
 
 
 def test_a_flood_leaves_memory_bounded_the_host_answering_and_the_others_heard(tmp_path):
-    with api_server(tmp_path) as server:
+    with api_server(tmp_path, ISP_PLUGINS_LOG_QUEUE_SIZE="1000") as server:
         flooder = server.plugin(CHATTY, enabled=True)
         quiet = server.plugin(CHATTY, enabled=True)
         before, slowest = rss_of(server), 0.0
@@ -137,7 +137,7 @@ def logs_through_a_full_disk(folder, full):
         deadline = time.monotonic() + 60
         while not usage_of(server, plugin)["dropped"]:
             assert time.monotonic() < deadline, server.process.log.read_text()
-            time.sleep(0.2)
+            time.sleep(0.05)
         dispatch(server, 50)
         stored = server.admin.get("/plugins/logs", params=invoked).json()["total"]
         assert stored + usage_of(server, plugin)["dropped"] == 400

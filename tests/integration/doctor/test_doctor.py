@@ -206,7 +206,15 @@ async def test_payload_that_a_filter_refuses_is_a_problem(system):
 async def test_installation_is_well_but_for_what_the_machine_lacks(system):
     found = by_check(await system.doctor.installation())
     told = {check for check, finding in found.items() if finding.status in {"warning", "problem"}}
-    assert told <= {"kernel", "disk space", "inodes", "write latency", "folder permissions", "open files"}
+    assert told <= {
+        "kernel",
+        "sandbox",
+        "disk space",
+        "inodes",
+        "write latency",
+        "folder permissions",
+        "open files",
+    }
 
 
 async def test_clock_that_jumps_is_found(tmp_path, clock):

@@ -6,10 +6,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from isp_plugins.contracts.vocabulary import State
+from isp_plugins.contracts.worker import ResourceUse
 from isp_plugins.telemetry import metrics
 from isp_plugins.telemetry.metrics import OTHERS, SPECS, DatabaseReading, Kind, Readings, render
 from isp_plugins.telemetry.stats.service import Total
 from isp_plugins.telemetry.stats.tally import Key, Tally, of_dispatches
+from isp_plugins.telemetry.worker_metrics import WorkerReading
 
 
 def readings(totals=None, plugins=None, **changes):
@@ -94,3 +96,23 @@ def test_counters_end_in_total_and_nothing_else_does(spec):
 def test_label_values_are_escaped():
     text = render(readings({Key(1, 'in"voice\n', "action", "listen"): total()})).decode()
     assert '\\"voice\\n' in text
+
+
+def test_workers_are_shown_with_what_they_use_and_one_that_is_down_without():
+    workers = [
+        WorkerReading(plugin="mailer", is_up=True, restarts=2, use=ResourceUse(1.5, 1024, None, 3), deaths={"exited": 2}),
+        WorkerReading(plugin="billing", is_up=False, restarts=0, throttled={"log": 7}),
+    ]  # fmt: skip
+    found = samples(render(readings(workers=workers)))
+    mine = {key: value for key, value in found.items() if key[0].startswith("isp_plugins_worker")}
+    assert mine == {
+        ("isp_plugins_worker_up", "mailer"): 1,
+        ("isp_plugins_worker_up", "billing"): 0,
+        ("isp_plugins_worker_cpu_seconds_total", "mailer"): 1.5,
+        ("isp_plugins_worker_memory_bytes", "mailer"): 1024,
+        ("isp_plugins_worker_threads", "mailer"): 3,
+        ("isp_plugins_worker_restarts", "mailer"): 2,
+        ("isp_plugins_worker_restarts", "billing"): 0,
+        ("isp_plugins_worker_deaths_total", "mailer", "exited"): 2,
+        ("isp_plugins_worker_throttled_total", "log", "billing"): 7,
+    }

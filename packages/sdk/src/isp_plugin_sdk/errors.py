@@ -1,5 +1,6 @@
 """The errors of the SDK: each is written once, as a class whose docstring is the message to its reader."""
 
+import errno
 import inspect
 from typing import Any
 
@@ -55,6 +56,19 @@ class HostRefusedError(PluginSdkError):
     """`self.context.{call}(...)` is refused by the host: {detail}."""
 
 
+class NotGrantedError(PluginSdkError, PermissionError):
+    """The plugin is not granted {what}. If it needs it, its manifest must ask for it with `{grant}`, and the operator must accept that."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.errno = errno.EACCES
+        self.strerror = self.args[0]
+
+
+class NeverGrantedError(NotGrantedError):
+    """A plugin in a sandbox cannot have {what}: {instead}."""
+
+
 class NotJsonError(PluginSdkError, TypeError):
     """What is handed to the host must be a JSON value; {what}: expected {expected}, got {got}."""
 
@@ -73,4 +87,13 @@ class SchemaInvalidError(PluginSdkError, ValueError):
     @property
     def mistakes(self) -> list[dict[str, Any]]:
         """Every mistake: `{path, message, expected, got}`."""
+        return list(self.fields["mistakes"])
+
+
+class ManifestInvalidError(PluginSdkError, ValueError):
+    """The manifest cannot be used: {summary}."""
+
+    @property
+    def mistakes(self) -> list[dict[str, Any]]:
+        """Every mistake: `{path, line, message, expected, got}`."""
         return list(self.fields["mistakes"])

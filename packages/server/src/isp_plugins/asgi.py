@@ -164,7 +164,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         url = url_of(listener)
         system.data_directory.announce(url)
         _say(f"Listening on {url}; documentation at {url}/api/v1/docs")
-        server = Server(uvicorn_config(create_app(system)), end_streams=system.logs.following.end)
+        server = Server(uvicorn_config(create_app(system)), end_streams=system.end_streams)
         await server.serve(sockets=[listener])
 
 

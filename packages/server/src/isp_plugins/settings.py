@@ -127,6 +127,24 @@ class Settings:
     max_threads: int = _setting(
         64, "Daemon threads that run plugins' plain functions, abandoned ones not counted.", low=1
     )
+    worker_memory_mb: int = _setting(
+        512, "Most resident memory of one worker and its children, in MiB; 0: no limit.", low=0
+    )
+    worker_cpu_percent: int = _setting(
+        0,
+        "Most processor time of one worker between two samples, in percent of one core; 0: no limit.",
+        low=0,
+    )
+    worker_open_files: int = _setting(
+        1024, "Most file descriptors of one worker and its children; 0: no limit.", low=0
+    )
+    worker_threads: int = _setting(256, "Most threads of one worker and its children; 0: no limit.", low=0)
+    worker_sample_interval: float = _setting(
+        2.0, "How often it is looked at what workers use, in seconds.", low=0.05, high=60.0
+    )
+    worker_death_history: int = _setting(
+        20, "Deaths kept of each plugin, its last ones, each with 200 log lines.", low=1
+    )
     worker_handshake_timeout: float = _setting(
         3.0, "Limit for the first answer of a worker process that was started, in seconds.", low=0.1
     )
@@ -164,6 +182,17 @@ class Settings:
         "Log lines of one worker process that are kept in a second; more are left out and counted.",
         low=1,
     )
+    sandbox: str = _setting(
+        "best-effort",
+        "Sandbox of plugins with grants: `require` starts none without the full set, `best-effort` starts them with what this system offers and says so, `off` applies nothing.",
+        pattern="require|best-effort|off",
+    )
+    sandbox_first_uid: int = _setting(
+        1_879_048_192,
+        "Where the server runs as root, the plugin with id N runs as user number this plus N, if the system has such a number; 0: it stays root.",
+        low=0,
+        high=4_000_000_000,
+    )
     event_queue_size: int = _setting(
         10_000, "Events waiting in memory for delivery after their dispatch.", low=1
     )
@@ -195,8 +224,49 @@ class Settings:
         "Whether `/metrics` answers without a key: `no`, or `loopback` for callers on this machine (not behind a reverse proxy on it).",
         pattern="no|loopback",
     )
+    local_sources: str | None = _setting(
+        None,
+        "Folders (separated like PATH) of the server below which a plugin may be installed from over the API; unset: none. The command line packs and uploads a folder instead.",
+    )
+    operation_concurrency: int = _setting(
+        2, "Installations that are worked on at the same time; others are queued.", low=1
+    )
+    operation_retention_days: float = _setting(
+        30.0, "How long ended operations are kept, in days; 0: for ever.", low=0.0, high=36_500
+    )
     idempotency_hours: float = _setting(
         24.0, "How long the stored result of an idempotent dispatch is returned, in hours.", low=0.01
+    )
+
+    package_index_url: str | None = _setting(
+        None,
+        "Package index (PEP 503) that plugins' dependencies come from; may hold credentials; unset: uv's own default, pypi.org.",
+        pattern=r"(https?|file)://.+",
+        secret=True,
+    )
+    package_find_links: str | None = _setting(
+        None, "Folders of wheels (separated like PATH) that are looked into beside the index."
+    )
+    package_offline: str = _setting(
+        "no",
+        "`yes`: nothing is fetched from a network for a plugin's environment; wheels come from `ISP_PLUGINS_PACKAGE_FIND_LINKS`, a bundle, or the cache.",
+        pattern="no|yes",
+    )
+    package_max_mb: int = _setting(200, "Largest plugin package that is fetched, in MiB.", low=1)
+    package_max_unpacked_mb: int = _setting(
+        500, "Most that a plugin package may hold once it is unpacked, in MiB.", low=1
+    )
+    package_max_files: int = _setting(20_000, "Most files and folders in a plugin package.", low=1)
+    package_fetch_timeout: float = _setting(
+        300.0, "Limit for fetching a plugin package, in seconds.", low=0.1
+    )
+    package_build_timeout: float = _setting(
+        600.0, "Limit for building a plugin's own source to a wheel, in seconds.", low=0.1
+    )
+    package_resolve_timeout: float = _setting(
+        300.0,
+        "Limit for resolving a plugin's dependencies, and for building its environment, each, in seconds.",
+        low=0.1,
     )
 
     def __post_init__(self) -> None:
@@ -245,8 +315,18 @@ class Settings:
         """The folders of the plugin path."""
         if self.plugin_path is None:
             return (self.data_dir.absolute(),)
-        separator = ";" if re.match(r"^[A-Za-z]:\\", self.plugin_path) else ":"
-        return tuple(Path(part).absolute() for part in self.plugin_path.split(separator) if part)
+        return _folders(self.plugin_path)
+
+    @property
+    def local_source_roots(self) -> tuple[Path, ...]:
+        """The folders below which the API may install from."""
+        return _folders(self.local_sources or "")
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    """Folders that are separated like PATH."""
+    separator = ";" if re.match(r"^[A-Za-z]:\\", text) else ":"
+    return tuple(Path(part).absolute() for part in text.split(separator) if part)
 
 
 def variable_of(name: str) -> str:

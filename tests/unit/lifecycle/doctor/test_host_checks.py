@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.lifecycle.doctor.facts import (
     ClockFacts,
@@ -24,12 +25,13 @@ from isp_plugins.lifecycle.doctor.host_checks import (
     check_plugins,
     check_process,
     check_running,
+    check_sandbox,
     seconds,
 )
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 HEAD = HeadFacts(node="local", head_count=7, last_sequence=7, mac_fits=True, seal_fits=True, file_count=7)
-KERNEL = KernelFacts("6.1", 4, seccomp=True, user_namespaces=True, cgroup_v2=True, cgroup_delegated=True)
+KERNEL = KernelFacts("6.1", 4, seccomp=True, namespaces=True, cgroup_v2=True, cgroup_delegated=True)
 PROCESS = ProcessFacts(version="1", python=(3, 11, 7), sqlite=(3, 40, 1), open_files=20, open_file_limit=4096)
 RUNNING = RunningFacts(
     started_at=NOW, now=NOW + timedelta(hours=3), threads_busy=0, threads_limit=4, abandoned={}, abandoned_limit=8, events_waiting=0,
@@ -97,7 +99,20 @@ def test_no_difference_has_no_minus():
 
 
 def test_kernel_with_everything_is_ok():
-    assert statuses(check_kernel(KERNEL)) == {"kernel": "ok"}
+    assert statuses(check_kernel(KERNEL)) == {"kernel": "ok", "sandbox": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"sandbox": Enforcement.REQUIRE}, "ok"),
+        ({"sandbox": Enforcement.REQUIRE, "landlock_abi": 0}, "problem"),
+        ({"sandbox": Enforcement.BEST_EFFORT, "seccomp": False}, "warning"),
+        ({"sandbox": Enforcement.OFF}, "warning"),
+    ],
+)
+def test_sandbox_that_is_less_than_asked_for_is_told(change, status):
+    assert check_sandbox(replace(KERNEL, **change)).status == status
 
 
 @pytest.mark.parametrize(
@@ -105,14 +120,14 @@ def test_kernel_with_everything_is_ok():
     [
         ({"landlock_abi": 0}, "Landlock"),
         ({"seccomp": False}, "seccomp"),
-        ({"user_namespaces": False}, "user namespaces"),
-        ({"user_namespaces": Unread("no child")}, "user namespaces"),
+        ({"namespaces": False}, "namespaces"),
+        ({"namespaces": Unread("no child")}, "namespaces"),
         ({"cgroup_v2": False, "cgroup_delegated": False}, "cgroup v2"),
         ({"cgroup_delegated": False}, "a cgroup of its own"),
     ],
 )
 def test_what_the_kernel_lacks_is_a_warning_that_names_it(change, word):
-    (found,) = check_kernel(replace(KERNEL, **change))
+    found, _sandbox = check_kernel(replace(KERNEL, **change))
     assert found.status == "warning"
     assert word in found.found.partition("lacking")[2]
 

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.lifecycle.doctor.facts import KernelFacts
-from isp_plugins.lifecycle.doctor.kernel import landlock_abi, probe_kernel
+from isp_plugins.lifecycle.doctor.kernel import probe_kernel
 
 
 def test_probe_tells_every_feature():
@@ -20,5 +21,5 @@ def test_probe_opens_nothing_and_keeps_the_user():
     assert (os.getuid(), len([*Path("/proc/self/fd").iterdir()])) == before
 
 
-def test_landlock_is_asked_twice_with_one_answer():
-    assert landlock_abi() == landlock_abi()
+def test_what_the_operator_wants_of_the_sandbox_is_among_the_facts():
+    assert probe_kernel(Enforcement.REQUIRE).sandbox is Enforcement.REQUIRE

@@ -4,6 +4,8 @@ import faulthandler
 import os
 import sys
 
+from isp_plugin_sdk.errors import PluginSdkError
+from isp_plugin_sdk.serve.confined import enter
 from isp_plugin_sdk.serve.desk import Desk
 from isp_plugin_sdk.serve.ends import open_end
 from isp_plugin_sdk.serve.link import Link
@@ -14,7 +16,12 @@ from isp_plugin_sdk.wire.codec import best_codec, standard_codec
 def serve(options: Options, parent: int) -> None:
     """Serve one plugin; never returns."""
     link = Link(open_end(), standard_codec() if options.standard_json else best_codec())
-    Desk(options, link, parent).crew.work()
+    try:
+        sandbox = enter()
+    except PluginSdkError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(3) from None
+    Desk(options, link, parent, sandbox).crew.work()
 
 
 def main() -> None:

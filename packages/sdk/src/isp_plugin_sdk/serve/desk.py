@@ -34,8 +34,11 @@ Handler = Callable[[Message], Any]
 class Desk:
     """One worker's side of the conversation."""
 
-    def __init__(self, options: Options, link: Link, parent: int) -> None:
+    def __init__(
+        self, options: Options, link: Link, parent: int, sandbox: dict[str, Any] | None = None
+    ) -> None:
         self._options = options
+        self._sandbox = sandbox
         self._link = link
         self._parent = parent
         self._loop = LoopThread()
@@ -169,9 +172,7 @@ class Desk:
             failed = CannotStartError("refused", str(error))  # type: ignore[arg-type]  # no kind of a start's
             return self._not_started(number, call["method"], "refused", failed)
         except _UnacceptableError as error:
-            return self._link.failure_text(
-                number, Code.INVALID_REQUEST, str(error), {"protocol": [PROTOCOL_VERSION]}
-            )
+            return self._link.failure_text(number, error.code, str(error), {"protocol": [PROTOCOL_VERSION]})
         except BaseException as error:  # whatever a plugin raises stays with it
             if self._calls is None:
                 raise
@@ -199,7 +200,8 @@ class Desk:
     def _handshake(self, message: Message) -> dict[str, Any]:
         params = message["params"]
         if PROTOCOL_VERSION not in params.get("protocol", ()):
-            raise _UnacceptableError(f"expected protocol {PROTOCOL_VERSION}, got {params.get('protocol')}")
+            text = f"expected protocol {PROTOCOL_VERSION}, got {params.get('protocol')}"
+            raise _UnacceptableError(text, Code.INVALID_PARAMS)
         plugin = params.get("plugin") or {}
         way = WireWay(self._link, self.run_nested, self.crew.beside)
         served = ServedPlugin(
@@ -210,9 +212,12 @@ class Desk:
         self.crew.limit(params.get("max_calls", MAX_CALLS))
         self._plugin, self._calls = served, calls
         name = {"name": "isp-plugin-sdk", "version": __version__, "language": python_version()}
-        return {"protocol": PROTOCOL_VERSION, "implementation": name}
+        answer = {"protocol": PROTOCOL_VERSION, "implementation": name}
+        return answer if self._sandbox is None else answer | {"sandbox": self._sandbox}
 
     def _initialize(self, message: Message) -> dict[str, Any]:
+        if self._ready:
+            raise _UnacceptableError("initialize comes once")
         kernel.die_with_parent(self._parent)
         logs.install(self._link)
         logs.set_level(message["params"].get("log_level", "INFO"))
@@ -225,7 +230,7 @@ class Desk:
     @property
     def _served(self) -> ServedPlugin:
         if self._plugin is None:
-            raise LookupError("the handshake comes first")
+            raise _UnacceptableError("the handshake comes first")
         return self._plugin
 
     @property
@@ -234,4 +239,8 @@ class Desk:
 
 
 class _UnacceptableError(Exception):
-    """The host asks for what this worker cannot do."""
+    """The host asks for what this worker cannot do, or at the wrong time."""
+
+    def __init__(self, text: str, code: Code = Code.INVALID_REQUEST) -> None:
+        super().__init__(text)
+        self.code = code

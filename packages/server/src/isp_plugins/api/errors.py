@@ -21,6 +21,18 @@ class JsonMalformedError(MalformedRequestError):
     """The body is not JSON: {problem}. Expected one JSON document in UTF-8 (no byte order mark, NaN, Infinity or lone surrogate)."""
 
 
+class FormMalformedError(MalformedRequestError):
+    """The form cannot be read: {problem}. Expected multipart/form-data as curl -F or a browser sends it."""
+
+
+class UploadTooLargeError(TooLargeError):
+    """The uploaded file is larger than {limit} bytes, which is the most that this server takes. Leave out what the plugin does not need, or let the operator raise ISP_PLUGINS_PACKAGE_MAX_MB."""
+
+
+class PreferInvalidError(InvalidInputError):
+    """The header Prefer asks for {got!r}: expected wait=N with 0 to {most} seconds. Leave it out to be answered at once."""
+
+
 class BodyMissingError(InvalidInputError):
     """The request has no body: expected {expected}. The API's description at /api/v1/docs shows an example."""
 

@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from isp_plugins.api.gate import ANY_KEY, PUBLIC, REFUSALS_KEY, SCOPE_KEY
 from isp_plugins.api.problems import PROBLEM_JSON, ProblemKind, every_kind
 from isp_plugins.api.schemas.base import Problem
+from isp_plugins.api.schemas.operations import InstallUploadIn
 
 DESCRIPTION = """
 Plugins are registered, configured, enabled and bound to hooks here; the ISP's software dispatches hooks here.
@@ -32,6 +33,10 @@ Plugins are registered, configured, enabled and bound to hooks here; the ISP's s
 TAGS = [
     {"name": "Plugins", "description": "Registered plugins."},
     {"name": "Lifecycle", "description": "Bring plugins up and down, and call them."},
+    {
+        "name": "Operations",
+        "description": "Long work, as installing a plugin is: begun, followed, cancelled.",
+    },
     {"name": "Health", "description": "How plugins do, now and before."},
     {
         "name": "Configuration",
@@ -74,12 +79,19 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= _of_forms()
     schemas |= problem.pop("$defs") | {"Problem": problem}
     kinds = {kind.slug: kind for kind in every_kind()}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(operation, path, method, kinds)
     return document
+
+
+def _of_forms() -> dict[str, Any]:
+    """Bodies that FastAPI does not see, because they are read as they come."""
+    upload = InstallUploadIn.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**upload.pop("$defs"), "InstallUploadIn": upload}
 
 
 def _complete(operation: dict[str, Any], path: str, method: str, kinds: Mapping[str, ProblemKind]) -> None:

@@ -8,6 +8,7 @@
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -39,6 +40,9 @@ STATUSES: Mapping[type[PluginSystemError], int] = {
 CHALLENGE = 'Bearer realm="isp-plugins", ApiKey realm="isp-plugins"'
 """What a 401 asks for: the key as a bearer token, or in `X-API-Key`."""
 
+COMMAND_LINE_ONLY = ("isp_plugins.cli.", "isp_plugins.conformance.")
+"""Modules whose errors no request meets, whether or not something has imported them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
@@ -69,9 +73,13 @@ def kind_of(error: type[PluginSystemError]) -> ProblemKind:
 
 
 def every_kind() -> list[ProblemKind]:
-    """Every kind of problem that this API can answer with, by slug: the product's own errors, without those that stop a start."""
+    """Every kind of problem that this API can answer with, by slug: the product's own errors, without those that stop a start or are the command line's alone."""
     ours = {error for error in _below(PluginSystemError) if error.__module__.startswith("isp_plugins.")}
-    answered = {error for error in ours if not issubclass(error, families.StartupError)}
+    answered = {
+        error
+        for error in ours
+        if not issubclass(error, families.StartupError) and not error.__module__.startswith(COMMAND_LINE_ONLY)
+    }
     return sorted((kind_of(error) for error in answered), key=lambda kind: kind.slug)
 
 
@@ -90,6 +98,27 @@ def document(error: PluginSystemError, request_id: str) -> dict[str, Any]:
     if next_step := error.fields.get("next_step"):
         problem["next_step"] = next_step
     return problem
+
+
+def stored_document(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The problem document of an error that was kept as `{problem, detail, step, errors}`."""
+    kind = _kinds().get(stored["problem"])
+    problem: dict[str, Any] = {
+        "type": f"/problems/{stored['problem']}",
+        "title": kind.title if kind else stored["problem"],
+        "status": kind.status if kind else 500,
+        "detail": stored["detail"],
+        "step": stored["step"],
+    }
+    if stored["errors"]:
+        problem["errors"] = [_mistake(each) for each in stored["errors"]]
+    return problem
+
+
+@cache
+def _kinds() -> Mapping[str, ProblemKind]:
+    """Every kind by its slug."""
+    return {kind.slug: kind for kind in every_kind()}
 
 
 def response(error: PluginSystemError, request_id: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
@@ -113,7 +142,7 @@ def _mistake(raw: Any) -> dict[str, Any]:
     return {
         "path": str(raw.get("path", "")),
         "message": str(raw.get("message", "")),
-        **{name: raw[name] for name in ("expected", "got") if name in raw},
+        **{name: raw[name] for name in ("expected", "got", "line") if name in raw},
     }
 
 

@@ -4,11 +4,13 @@
 2. A node's entries form one chain (`chain`); its head is a row of its own, locked until the commit, so that writers queue up.
    Record last in a transaction: then nobody waits for the head while holding what another writer needs.
 3. The head also goes to a file outside the database, after the commit (`head_file`).
-4. Refused authentications are counted in memory and written a minute later; a crash loses at most what was not yet written.
+4. Refused authentications, and what plugins tried and are not granted, are counted in memory and written a minute later; a crash loses at
+   most what was not yet written.
 """
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
@@ -21,7 +23,7 @@ from isp_plugins.audit import rows
 from isp_plugins.audit.chain import clean_details
 from isp_plugins.audit.head_file import HeadFile, HeadFileUnreadableError
 from isp_plugins.audit.pages import AuditEntryView, AuditFilters, statement_for, view_of
-from isp_plugins.audit.refusals import RefusalCounter
+from isp_plugins.audit.refusals import DenialCounter, RefusalCounter
 from isp_plugins.audit.tags import AuditOutcome, AuditTag
 from isp_plugins.audit.verification import (
     ChainVerifier,
@@ -67,6 +69,7 @@ class AuditLog:
         self._head_file = HeadFile(head_file) if head_file is not None else None
         self._is_compared = False
         self._refusals = RefusalCounter()
+        self._denials = DenialCounter()
         self._housekeeping = Periodic(self.flush, HOUSEKEEPING_S, name="the audit trail's housekeeping")
 
     async def open(self) -> None:
@@ -110,9 +113,20 @@ class AuditLog:
         """Count a caller that did not prove who it is; written once its minute has ended."""
         self._refusals.add(source, self._clock.now())
 
+    def count_denied(self, plugin: tuple[int, str], kind: str, what: str, grant: str) -> None:
+        """Count what a plugin, `(id, name)`, tried and is not granted; written once its minute has ended."""
+        self._denials.count((str(plugin[0]), plugin[1], kind, what, grant), self._clock.now())
+
     async def flush(self, *, everything: bool = False) -> None:
         """Write the refusals of minutes that ended (of every minute if asked), and wait for the head file."""
-        for source, minute, count in self._refusals.take(None if everything else self._clock.now()):
+        before = None if everything else self._clock.now()
+        await self._write_refusals(before)
+        await self._write_denials(before)
+        if self._head_file is not None:
+            await self._head_file.flush()
+
+    async def _write_refusals(self, before: datetime | None) -> None:
+        for source, minute, count in self._refusals.take(before):
             try:
                 await self.record_alone(
                     AuditTag.AUTHENTICATION_REFUSED,
@@ -125,8 +139,23 @@ class AuditLog:
                 self._refusals.add(source, minute, count)
                 logger.warning("refused authentications wait to be recorded: %s", error)
                 break
-        if self._head_file is not None:
-            await self._head_file.flush()
+
+    async def _write_denials(self, before: datetime | None) -> None:
+        for key, minute, count in self._denials.take(before):
+            plugin_id, name, kind, what, grant = key
+            details = {"kind": kind, "what": what, "grant": grant, "count": count}
+            try:
+                await self.record_alone(
+                    AuditTag.GRANT_DENIED,
+                    Actor(ActorType.PLUGIN, plugin_id, name),
+                    subject=("plugin", plugin_id),
+                    details={**details, "minute": minute.isoformat()},
+                    outcome=AuditOutcome.REFUSED,
+                )
+            except DatabaseUnavailableError as error:
+                self._denials.count(key, minute, count)
+                logger.warning("denials wait to be recorded: %s", error)
+                break
 
     async def page(
         self, *, filters: AuditFilters | None = None, page: int = 1, size: int = 20

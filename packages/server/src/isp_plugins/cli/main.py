@@ -6,9 +6,21 @@ from typing import Annotated
 
 import typer
 
-from isp_plugins.cli.develop import new, templates
+from isp_plugins.cli.develop import new, protocol, sandbox, templates
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.operate import access, configuration, doctor, health, hooks, logs, plugins, stats
+from isp_plugins.cli.operate import (
+    access,
+    configuration,
+    doctor,
+    health,
+    hooks,
+    install,
+    logs,
+    operations,
+    plugins,
+    stats,
+    workers,
+)
 from isp_plugins.cli.output import fail
 from isp_plugins.cli.serve import serve
 from isp_plugins.errors import PluginSystemError, StartupError
@@ -25,15 +37,20 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 plugins.add_to(app)
+install.add_to(app)
 health.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)
 stats.add_to(app)
+workers.add_to(app)
 new.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")
 app.add_typer(doctor.app, name="doctor")
+app.add_typer(operations.app, name="operations")
 app.add_typer(templates.app, name="templates")
+app.add_typer(protocol.app, name="protocol")
+app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.audit, name="audit")
 app.add_typer(access.secrets, name="secrets")

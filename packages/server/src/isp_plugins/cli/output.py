@@ -25,7 +25,7 @@ Column = tuple[str, str | Callable[[Mapping[str, Any]], Any]]
 """A heading, and the field (dots reach into objects) or function that fills it."""
 
 _STATE_COLOURS = {
-    "active": "green", "completed": "green", "healthy": "green", "ok": "green", "pass": "green", "valid": "green",
+    "active": "green", "passed": "green", "blocked": "yellow", "completed": "green", "healthy": "green", "ok": "green", "pass": "green", "valid": "green",
     "open": "red", "half_open": "yellow", "missed": "red",
     "failed": "red", "quarantined": "red", "unhealthy": "red", "error": "red", "fail": "red", "ERROR": "red", "CRITICAL": "red",
     "invalid": "red", "problem": "red", "unknown": "dim", "degraded": "yellow", "enabling": "yellow", "disabling": "yellow", "WARNING": "yellow", "warn": "yellow",
@@ -143,6 +143,7 @@ def _mistake_line(mistake: Mapping[str, Any] | str) -> str:
     where = mistake.get("path") or mistake.get("loc") or ""
     where = ".".join(str(part) for part in where) if isinstance(where, list) else str(where)
     message = str(mistake.get("message", ""))
+    where = f"line {mistake['line']}: {where}" if mistake.get("line") else where
     return f"{where}: {message}" if where else message
 
 

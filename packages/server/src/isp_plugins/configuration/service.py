@@ -183,6 +183,14 @@ def secrets_in(schema: ConfigSchema, stored: Mapping[str, StoredValue]) -> froze
     return frozenset(text for value in values for text in strings_in(value))
 
 
+def secret_keys_in(
+    schema: ConfigSchema, stored: Mapping[str, StoredValue], resolved: Mapping[str, Any]
+) -> frozenset[str]:
+    """Keys of a complete configuration whose values are secret, by the schema or because they are stored encrypted."""
+    encrypted = {key for key, value in stored.items() if value.is_encrypted}
+    return frozenset(key for key in resolved if key in encrypted or schema.is_secret(key))
+
+
 def _candidate(plugin_id: int, plan: Plan, decoder: Decoder, base: int, note: str) -> Candidate:
     unreadable = tuple(sorted(key for key, value in plan.stored.items() if not value.is_readable))
     return Candidate(

@@ -44,6 +44,8 @@ class StartRequest:
     initialize_deadline_s: float
     """Limit for `initialize`, and for `activate` and `configure` each."""
     cleanup_deadline_s: float
+    secret_keys: frozenset[str] = frozenset()
+    """Keys of the configuration that are stored encrypted."""
     program: WorkerProgram | None = None
     """How its worker is started; None: it runs in process."""
 

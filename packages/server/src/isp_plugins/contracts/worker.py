@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+from isp_plugin_sdk.sandbox.grants import Grants
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class WorkerProgram:
     version: str = ""
     """The plugin's version, for the record of a death."""
     limits: WorkerLimits = WorkerLimits()
+    grants: Grants | None = None
+    """What the operator accepted that it may do, the operating system denies the rest; None: it is trusted as a whole, without a sandbox."""
 
 
 class DeathReason(StrEnum):
@@ -107,6 +111,7 @@ class Death:
         }
 
 
+@runtime_checkable
 class Mortal(Protocol):
     """A running plugin that can die by itself: a worker."""
 
@@ -118,4 +123,47 @@ class Mortal(Protocol):
     @property
     def death(self) -> Death | None:
         """How it ended, once it has; None while it lives, or where it was stopped in good order."""
+        ...
+
+
+class Supervised(Protocol):
+    """A worker as supervision sees it, from the start of its process until that is reaped."""
+
+    @property
+    def plugin_id(self) -> int:
+        """Whose worker it is."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is its process group's too."""
+        ...
+
+    @property
+    def started_at(self) -> datetime:
+        """When its process was started."""
+        ...
+
+    @property
+    def limits(self) -> WorkerLimits:
+        """Those of its manifest."""
+        ...
+
+    @property
+    def throttled(self) -> Mapping[str, int]:
+        """How often it was slowed down because it flooded something, by what it flooded (`log`, `channel`, `storage`)."""
+        ...
+
+    def kill(self, reason: DeathReason, detail: str) -> None:
+        """End it now, with this cause; does nothing where it has ended already."""
+        ...
+
+
+@runtime_checkable
+class Confined(Protocol):
+    """A running plugin that may be in a sandbox: a worker."""
+
+    @property
+    def sandbox(self) -> Mapping[str, Any] | None:
+        """What holds of it, `{level, holds, missing, notes}`; None where it is trusted as a whole."""
         ...

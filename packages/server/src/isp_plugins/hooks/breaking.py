@@ -1,8 +1,10 @@
-"""What stands in the chains for a plugin whose circuit breaker is not closed, and how many of its calls ended well.
+"""What stands in the chains for a plugin that is not called just now, and how many of its calls ended well.
 
 1. Open: its subscriptions are skipped with their reason, as one that is switched off; nothing looks at a breaker while a chain runs.
 2. Half-open: one call tries, the others are skipped. A try of which nothing was heard for `AGAIN_S` leaves its place to another.
-3. Ended well is what began and neither failed nor is still under way; nothing is counted for it while chains run.
+3. While its worker is down, a plugin's subscriptions are skipped with that reason; events are still accepted for it, and it is their
+   delivery that is skipped.
+4. Ended well is what began and neither failed nor is still under way; nothing is counted for it while chains run.
 """
 
 import threading
@@ -16,7 +18,7 @@ from isp_plugins.contracts.vocabulary import BreakerState, SkipReason
 from isp_plugins.hooks.calls import Call, position
 from isp_plugins.hooks.chain import Link
 from isp_plugins.hooks.counters import LinkCounters
-from isp_plugins.hooks.engine_errors import BreakerOpenError
+from isp_plugins.hooks.engine_errors import BreakerOpenError, WorkerDownError
 from isp_plugins.hooks.marks import SKIPS
 from isp_plugins.hooks.ticker import TICKER
 
@@ -52,6 +54,18 @@ def in_place_of(state: BreakerState) -> Placed | None:
         trial = Trial()
         return lambda link: link if link.static else _guarded(link, trial)
     return None
+
+
+def in_place_of_one_down(link: Link) -> Link:
+    """What stands in the chains while a plugin's worker is down."""
+    if link.static:
+        return link
+    return link.but(call=_is_down) if link.is_event else link.but(static=SKIPS[SkipReason.WORKER_DOWN])
+
+
+def _is_down(_: Any) -> None:
+    """Stands in for the callable of an event subscription."""
+    raise WorkerDownError
 
 
 def _guarded(link: Link, trial: Trial) -> Link:

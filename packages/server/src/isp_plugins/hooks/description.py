@@ -51,8 +51,9 @@ def _entry(chain: HookChain, index: int, link: Link, delivery: HookChain | None)
 
 
 def _skips(counters: LinkCounters) -> dict[SkipReason, int]:
-    """Turns without a call; of those on chains where it never runs, the ones that its plugin's circuit breaker took."""
-    skips, held_back = counters.all_skips(), counters.idle_skips()[SkipReason.BREAKER_OPEN]
-    if held_back:
-        skips[SkipReason.BREAKER_OPEN] = skips.get(SkipReason.BREAKER_OPEN, 0) + held_back
+    """Turns without a call; of those on chains where it never runs, the ones that its plugin's circuit breaker or its dead worker took."""
+    skips, idle = counters.all_skips(), counters.idle_skips()
+    for reason in (SkipReason.BREAKER_OPEN, SkipReason.WORKER_DOWN):
+        if idle[reason]:
+            skips[reason] = skips.get(reason, 0) + idle[reason]
     return skips

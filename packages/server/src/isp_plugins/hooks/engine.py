@@ -104,6 +104,14 @@ class HookEngine:
         """From the next dispatch on, call the plugin (closed), skip it (open), or let one call try (half-open)."""
         self._snapshot.switch(plugin_id, state)
 
+    def suspend(self, plugin_id: int) -> None:
+        """From the next dispatch on, skip the plugin because its worker is down, until `subscribe` or `resume`; its events are still accepted."""
+        self._snapshot.put_down(plugin_id, down=True)
+
+    def resume(self, plugin_id: int) -> None:
+        """Call a suspended plugin again."""
+        self._snapshot.put_down(plugin_id, down=False)
+
     def successes(self, plugin_id: int) -> int:
         """How many calls into the plugin have ended well so far; exact where one thread dispatches, else nearly so."""
         return self._snapshot.ended_well(plugin_id)

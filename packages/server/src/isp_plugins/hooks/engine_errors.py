@@ -27,6 +27,10 @@ class CallStoppedError(ConflictError):
     """The plugin was stopped during the dispatch."""
 
 
+class WorkerDownError(ConflictError):
+    """The plugin's worker died and is not up again."""
+
+
 class BreakerOpenError(ConflictError):
     """The plugin's circuit breaker lets one call try, and this is another."""
 

@@ -18,6 +18,7 @@ from isp_plugins.hooks.engine_errors import (
     CallAbandonedError,
     CallStoppedError,
     CallTimedOutError,
+    WorkerDownError,
 )
 from isp_plugins.hooks.marks import SKIPS, Failure, Skip
 from isp_plugins.hooks.outcomes import AFTER
@@ -26,6 +27,7 @@ from isp_plugins.hooks.verdicts import verdict
 _SKIPPED: Mapping[type[BaseException], SkipReason] = {
     CallStoppedError: SkipReason.PLUGIN_STOPPED,
     BreakerOpenError: SkipReason.BREAKER_OPEN,
+    WorkerDownError: SkipReason.WORKER_DOWN,
 }
 """What stand-ins raise in place of a plugin that is not called."""
 CONDITION_REPORT_S = 60.0

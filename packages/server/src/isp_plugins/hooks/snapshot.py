@@ -14,7 +14,7 @@ from isp_plugins.contracts.hooks import HookSpec, Subscription
 from isp_plugins.contracts.statistics import Measured
 from isp_plugins.contracts.vocabulary import BreakerState, HookKind, SkipReason
 from isp_plugins.hooks.binding import kind_of
-from isp_plugins.hooks.breaking import Placed, ended_well, in_place_of
+from isp_plugins.hooks.breaking import Placed, ended_well, in_place_of, in_place_of_one_down
 from isp_plugins.hooks.chain import HookChain, Link, rank
 from isp_plugins.hooks.condition import Condition, compile_condition
 from isp_plugins.hooks.counters import LinkCounters
@@ -50,6 +50,8 @@ class Snapshot:
         self._conditions: dict[str, Condition] = {}
         self._placed: dict[int, Placed] = {}
         """What stands in the chains for plugins whose circuit breaker is not closed."""
+        self._down: set[int] = set()
+        """The plugins whose worker is down."""
         self._retired: list[HookChain] = []
         self._known: dict[int, Subscription] = {}
         """Every subscription there was, without its callee."""
@@ -66,6 +68,7 @@ class Snapshot:
                 self._specs(subscription.hook)
             before = self._of_plugin.get(plugin_id, ())
             self._of_plugin[plugin_id] = tuple(subscriptions)
+            self._down.discard(plugin_id)
             self._know(subscriptions)
             if not subscriptions:
                 del self._of_plugin[plugin_id]
@@ -86,6 +89,14 @@ class Snapshot:
             self._placed.pop(plugin_id, None)
             if placed is not None:
                 self._placed[plugin_id] = placed
+            self._rebuild({one.hook for one in self.subscriptions(plugin_id)})
+
+    def put_down(self, plugin_id: int, *, down: bool) -> None:
+        """Skip the plugin because its worker is down, or call it again; its next `replace` calls it again, too."""
+        with self._lock:
+            if plugin_id not in self._of_plugin or down is (plugin_id in self._down):
+                return
+            (self._down.add if down else self._down.discard)(plugin_id)
             self._rebuild({one.hook for one in self.subscriptions(plugin_id)})
 
     def ended_well(self, plugin_id: int) -> int:
@@ -201,6 +212,8 @@ class Snapshot:
         """A subscription's place in a chain, or what stands there for it."""
         counters = self._counters.setdefault(one.id, LinkCounters())
         link = Link(one, kind, self._compiled(one.condition), counters)
+        if one.plugin_id in self._down:
+            return in_place_of_one_down(link)
         placed = self._placed.get(one.plugin_id)
         return placed(link) if placed else link
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditOutcome, AuditTag
+from isp_plugins.contracts.runtime import RunningPlugin
 from isp_plugins.contracts.vocabulary import LogLevel, State
+from isp_plugins.contracts.worker import Confined
 from isp_plugins.lifecycle.errors import TestConnectionUnsupportedError
 from isp_plugins.lifecycle.health import worse
 from isp_plugins.lifecycle.instances import Instance
@@ -18,6 +20,7 @@ from isp_plugins.lifecycle.records import ExecuteResult, HealthReport
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.states import not_active
 from isp_plugins.lifecycle.vitals import Vital
+from isp_plugins.lifecycle.workers import worker_of
 from isp_plugins.telemetry.masking import Masker
 
 
@@ -99,11 +102,17 @@ def last_health(stage: Stage, plugin_id: int) -> HealthReport:
         retry_at=record.retry_at,
         abandoned_threads=max(instance.running.abandoned_threads if instance else 0, stage.hung(plugin_id)),
         breaker=stage.breakers.view(plugin_id),
+        worker=worker_of(stage, plugin_id),
         last_probe=vital.last,
         next_probe_at=_next_probe(stage, vital) if instance else None,
         checked_at=vital.last.at if vital.last and instance else None,
         duration_ms=vital.last.duration_ms if vital.last and instance else None,
+        sandbox=_sandbox_of(instance.running) if instance else None,
     )
+
+
+def _sandbox_of(running: RunningPlugin) -> Mapping[str, Any] | None:
+    return running.sandbox if isinstance(running, Confined) else None
 
 
 def _next_probe(stage: Stage, vital: Vital) -> datetime | None:

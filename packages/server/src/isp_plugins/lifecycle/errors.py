@@ -1,6 +1,12 @@
 """What can go wrong in a plugin's life; each message says what was expected, what came and what to do next."""
 
-from isp_plugins.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from isp_plugins.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 from isp_plugins.runtime.errors import PluginFailedError
 
 
@@ -10,6 +16,10 @@ class PluginNotFoundError(NotFoundError):
 
 class PluginDraftInvalidError(InvalidInputError):
     """The plugin's description cannot be used: {summary}. Mend what is named and send it again."""
+
+
+class WorkerlessError(NotFoundError):
+    """Plugin {name} has no worker: it runs in the host's own process. Plugins that are installed from a package run in a worker; GET /api/v1/plugins/workers lists them."""
 
 
 class FilterUnknownError(InvalidInputError):
@@ -84,3 +94,55 @@ class TestConnectionUnsupportedError(ConflictError):
 
 class PluginsClosingError(UnavailableError):
     """The server is shutting down. Send the request again when it is back."""
+
+
+class RegistryAbsentError(InvalidInputError):
+    """There is no registry to install {location!r} from: this server knows none yet. Use source_type upload, git or local."""
+
+
+class LocalSourceRefusedError(ForbiddenError):
+    """The folder {location!r} may not be installed from over the API. Allowed are folders under: {roots} (setting ISP_PLUGINS_LOCAL_SOURCES). Or upload it: isp-plugins install FOLDER packs and sends it."""
+
+
+class LocalSourceMissingError(InvalidInputError):
+    """There is no folder {location!r} on the server. Name an existing one, as an absolute path of the server's machine."""
+
+
+class DigestMismatchError(InvalidInputError):
+    """The package has the SHA-256 {found}, but {expected} was expected: it is not the file that you meant. Nothing of it was used; get it anew from its origin."""
+
+
+class PackageNameMismatchError(ConflictError):
+    """The package holds plugin {found}, but {expected} was expected. Nothing was installed; name the right package, or leave the name out."""
+
+
+class PackageVersionMismatchError(ConflictError):
+    """The package holds version {found} of plugin {name}, but {expected} was expected. Nothing was installed; name the right package, or leave the version out."""
+
+
+class PluginInstalledError(ConflictError):
+    """Plugin {name} is here already: version {version}, with id {plugin_id}. Uninstall it first ('isp-plugins uninstall {name} --keep configuration,storage' keeps what it knows), then install this one."""
+
+
+class InstallationUnderWayError(ConflictError):
+    """Plugin {name} is being installed already, by operation {operation}. Wait for that one, or cancel it."""
+
+
+class InstallationVetoedError(ConflictError):
+    """Plugin {name} may not be installed: {reason}."""
+
+
+class ConfigurationIncompleteForEnableError(ConflictError):
+    """Plugin {name} cannot be enabled at once, because its configuration is not complete: {summary}. Send what is missing with the installation, or install it without enabling it."""
+
+
+class KeptPluginNotFoundError(NotFoundError):
+    """Nothing is kept of a plugin named {name}. GET /api/v1/plugins/kept lists what is."""
+
+
+class InstallationMissingError(PluginFailedError):
+    """The {what} of plugin {name} is not on this machine. Uninstall it with --keep configuration,storage and install it again."""
+
+
+class PackagedFieldError(ConflictError):
+    """Plugin {name} was installed from a package, and {fields} follow from it. Change the package and install that; what the server alone decides (log_level, display_name, ...) can be changed here."""

@@ -4,11 +4,14 @@
 2. What was not even tried, because something that the plugin needs is missing, is no reason for quarantine.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 from isp_plugins.actors import SYSTEM, Actor
 from isp_plugins.audit import AuditOutcome, AuditTag
 from isp_plugins.contracts.vocabulary import Desired, HealthEvent, HealthStatus, State
 from isp_plugins.lifecycle.announcements import Announcement
-from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.ledger import Also, Entry
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
 
@@ -35,10 +38,10 @@ def quarantined(stage: Stage, record: PluginRecord, cause: str) -> PluginRecord:
     )
 
 
-def entry_about(after: PluginRecord) -> Entry:
-    """The audit entry of a plugin that failed, or was quarantined, by itself."""
+def entry_about(after: PluginRecord, **details: Any) -> Entry:
+    """The audit entry of a plugin that failed, or was quarantined, by itself; the details are added to the cause."""
     tag = AuditTag.PLUGIN_QUARANTINED if after.state is State.QUARANTINED else AuditTag.PLUGIN_FAILED
-    return Entry(tag, SYSTEM, after, {"cause": after.cause}, AuditOutcome.FAILED)
+    return Entry(tag, SYSTEM, after, {"cause": after.cause, **details}, AuditOutcome.FAILED)
 
 
 def expect_retry(stage: Stage, after: PluginRecord) -> None:
@@ -52,10 +55,12 @@ def expect_retry(stage: Stage, after: PluginRecord) -> None:
     stage.history.add(after.id, event, HealthStatus.UNHEALTHY, after.cause or "")
 
 
-async def store_failure(stage: Stage, after: PluginRecord, *entries: Entry) -> None:
+async def store_failure(
+    stage: Stage, after: PluginRecord, *entries: Entry, also: Iterable[Also] = ()
+) -> None:
     """Store and show a failed plugin, and let recovery know when it is due; where the database fails, too, it is shown all the same."""
     try:
-        await stage.ledger.commit(after, entries=entries)
+        await stage.ledger.commit(after, entries=entries, also=also)
     except BaseException:
         stage.ledger.show(after)
         raise

@@ -3,7 +3,8 @@
 1. A plugin that does not run has unknown health, unless it should run: then it is unhealthy, with the cause.
 2. A running plugin is degraded while something that it requires is missing, or while a subscription's method does not fit.
 3. It is degraded, too, while its circuit breaker is not closed.
-4. What its probes found can only make this worse, never better.
+4. It is degraded, too, while its worker strains the machine, or crashed a moment ago.
+5. What its probes found can only make this worse, never better.
 """
 
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ def summary_of(record: PluginRecord) -> HealthSummary:
         )
     if record.tripped:
         reasons.append(record.tripped)
+    reasons += record.strained
     known = HealthSummary(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, tuple(reasons))
     if record.probed is None:
         return known

@@ -22,6 +22,8 @@ class Equipment:
     """Complete, decrypted, defaults filled in."""
     secrets: frozenset[str] = field(repr=False)
     """Texts to mask wherever the plugin could repeat them."""
+    secret_keys: frozenset[str] = frozenset()
+    """Keys whose values are secret."""
 
 
 @dataclass(slots=True, eq=False)

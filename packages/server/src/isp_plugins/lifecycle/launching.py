@@ -8,7 +8,7 @@ from isp_plugin_sdk.context import HostCalls
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
-from isp_plugins.configuration.service import secrets_in
+from isp_plugins.configuration.service import secret_keys_in, secrets_in
 from isp_plugins.configuration.values import Candidate, ConfigChange
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Restartable, RunningPlugin, Runtime, StartRequest
@@ -63,7 +63,12 @@ class Launcher:
     def equip_with(self, schema: ConfigSchema, candidate: Candidate) -> Equipment:
         """A configuration as a change would leave it."""
         candidate.require_complete()
-        return Equipment(schema, candidate.resolved, secrets_in(schema, candidate.stored))
+        return Equipment(
+            schema,
+            candidate.resolved,
+            secrets_in(schema, candidate.stored),
+            secret_keys_in(schema, candidate.stored, candidate.resolved),
+        )
 
     async def start(
         self, record: PluginRecord, equipment: Equipment, *, beside: Instance | None = None
@@ -167,6 +172,7 @@ class Launcher:
             load_deadline_s=self._settings.load_timeout,
             initialize_deadline_s=self._settings.initialize_timeout,
             cleanup_deadline_s=self._settings.cleanup_timeout,
+            secret_keys=equipment.secret_keys,
             program=self._program_of(record),
         )
 

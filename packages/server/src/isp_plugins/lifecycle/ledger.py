@@ -11,13 +11,16 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditLog, AuditOutcome, AuditTag
 from isp_plugins.clock import Clock
 from isp_plugins.db.engine import Database
-from isp_plugins.lifecycle import store
+from isp_plugins.lifecycle import kept, store
 from isp_plugins.lifecycle.directory import PluginDirectory
+from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
+from isp_plugins.lifecycle.releases import ReleaseDraft
 
 T = TypeVar("T")
 Also = Callable[[AsyncSession], Awaitable[Any]]
@@ -62,18 +65,17 @@ class Ledger:
         actor: Actor,
         *,
         also: Callable[[AsyncSession, PluginRecord], Awaitable[Any]],
+        release: ReleaseDraft | None = None,
     ) -> PluginRecord:
-        """Store a new plugin."""
+        """Store a new plugin, with its release where it was installed."""
         now = self._clock.now()
         async with self._database.transaction() as session:
-            record = await store.insert_plugin(session, draft, now)
+            record = await store.insert_plugin(session, draft, now, release=release, who=actor.name)
             await store.save_instances(session, [record], self._node)
             await store.replace_needs(session, self._directory.seen(record), now)
             await self._save_dependants(session, {record.name: record})
             await also(session, record)
-            await self._enter(
-                session, [Entry(AuditTag.PLUGIN_REGISTERED, actor, record, {"version": record.version})]
-            )
+            await self._enter(session, [_arrival(actor, record)])
         self._directory.put(record)
         return self._directory.get(record.id)
 
@@ -82,15 +84,16 @@ class Ledger:
         *records: PluginRecord,
         entries: Sequence[Entry] = (),
         gone: Sequence[PluginRecord] = (),
+        keep: frozenset[Part] = frozenset(),
         also: Iterable[Also] = (),
     ) -> None:
-        """Store these plugins as they are now, and drop those that are gone."""
+        """Store these plugins as they are now, and drop those that are gone, all but these parts of them."""
         async with self._database.transaction() as session:
             for record in records:
                 await self._save_description(session, record)
             await store.save_instances(session, records, self._node)
             for record in gone:
-                await store.delete_plugin(session, record.id)
+                await self._drop(session, record, keep)
             changed: dict[str, PluginRecord | None] = {
                 record.name: record for record in records if self._matters(record)
             }
@@ -125,6 +128,12 @@ class Ledger:
         """Write audit entries that go with no other change."""
         async with self._database.transaction() as session:
             await self._enter(session, entries)
+
+    async def _drop(self, session: AsyncSession, record: PluginRecord, keep: frozenset[Part]) -> None:
+        if keep:
+            await kept.keep(session, record.id, keep, self._clock.now())
+        else:
+            await store.delete_plugin(session, record.id)
 
     async def _save_description(self, session: AsyncSession, record: PluginRecord) -> None:
         before = self._directory.get(record.id)
@@ -163,3 +172,11 @@ class Ledger:
             await self._audit.record(
                 session, entry.tag, entry.actor, subject=subject, details=details, outcome=entry.outcome
             )
+
+
+def _arrival(actor: Actor, record: PluginRecord) -> Entry:
+    """The entry of a new plugin."""
+    if record.release is None:
+        return Entry(AuditTag.PLUGIN_REGISTERED, actor, record, {"version": record.version})
+    more = {"installed_at": None, "grants": Grants.of_manifest(record.release.manifest).to_table()}
+    return Entry(AuditTag.PLUGIN_INSTALLED, actor, record, record.release.to_dict() | more)

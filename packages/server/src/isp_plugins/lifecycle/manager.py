@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -17,17 +17,18 @@ from isp_plugins.audit import AuditLog, AuditTag
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
-from isp_plugins.configuration.values import ConfigChange, ConfigEntry
+from isp_plugins.configuration.values import Candidate, ConfigChange, ConfigEntry
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import Runtime
 from isp_plugins.contracts.vocabulary import Desired, State
-from isp_plugins.contracts.worker import Death
+from isp_plugins.contracts.worker import Death, Supervised
 from isp_plugins.db.engine import Database
 from isp_plugins.db.paging import Page
 from isp_plugins.hooks.store import HookChanges, HookDraft, HookStore, HookView
 from isp_plugins.lifecycle import (
     calling,
     configuring,
+    dying,
     registering,
     reloading,
     removing,
@@ -38,10 +39,10 @@ from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.closing import stop_all
 from isp_plugins.lifecycle.directory import PluginDirectory
-from isp_plugins.lifecycle.dying import died
 from isp_plugins.lifecycle.errors import PluginEnableFailedError, PluginsClosingError
 from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
+from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.launching import ProgramOf
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.probing import Prober, probe
@@ -55,11 +56,14 @@ from isp_plugins.lifecycle.records import (
     PluginRecord,
 )
 from isp_plugins.lifecycle.recovering import recover
+from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.lifecycle.stage import Engine, set_stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, not_active
+from isp_plugins.lifecycle.straining import look_at_strain
 from isp_plugins.lifecycle.tripping import breaker_changed
 from isp_plugins.lifecycle.views import BreakerView
+from isp_plugins.lifecycle.workers import Workers
 from isp_plugins.runtime.errors import PluginFailedError
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -85,6 +89,7 @@ class PluginManager:
         settings: Settings,
         host_calls: Callable[[int, str], HostCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
+        workers: Callable[[], Iterable[Supervised]] = lambda: (),
         program_of: ProgramOf = lambda _record: None,
     ) -> None:
         self._stage = set_stage(
@@ -100,15 +105,21 @@ class PluginManager:
             settings=settings,
             host_calls=host_calls,
             hung=hung,
+            workers=workers,
             program_of=program_of,
         )
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)
+        self._stage.supervisor.on_look = partial(look_at_strain, self._stage)
+        self.workers = Workers(self._stage)
+        """What is shown of plugins' workers, and of their deaths."""
         self._prober = Prober(self._stage, self._probe)
         self._forgiven: dict[int, int] = {}
         """Threads that hung already when the operator enabled the plugin."""
         self._directory = directory
         self._loop = asyncio.get_running_loop()
         self._working: set[asyncio.Task[Any]] = set()
+        self.on_uninstalled: Callable[[], Awaitable[Any]] = _nothing
+        """Drops the files of an installed plugin that is gone."""
         self._loaded = False
         self._closing = False
 
@@ -117,6 +128,12 @@ class PluginManager:
     async def register(self, draft: PluginDraft, actor: Actor) -> PluginRecord:
         """Make a plugin known, with its subscriptions; `PluginNameTakenError`, `DependencyCycleError`, errors of the hooks' room."""
         return await self._whole(registering.register(self._stage, draft, actor))
+
+    async def install(
+        self, draft: PluginDraft, release: ReleaseDraft, candidate: Candidate, actor: Actor
+    ) -> PluginRecord:
+        """Make a plugin known that was installed, with its release and configuration; errors as of `register`."""
+        return await self._whole(registering.install(self._stage, draft, release, candidate, actor))
 
     async def update(self, plugin_id: int, changes: PluginChanges, actor: Actor) -> PluginRecord:
         """Change a plugin's description; an active one is reloaded where needed, or nothing changes (`PluginUpdateFailedError`)."""
@@ -129,9 +146,17 @@ class PluginManager:
 
         return await self._whole(work())
 
-    async def delete(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> None:
-        """Disable a plugin and drop everything of it but logs and audit; `PluginStillNeededError` with the names of those that need it."""
-        await self._whole(removing.delete(self._stage, plugin_id, actor, cascade=cascade))
+    async def delete(
+        self, plugin_id: int, actor: Actor, *, cascade: bool = False, keep: frozenset[Part] = frozenset()
+    ) -> None:
+        """Disable a plugin and drop everything of it but logs, audit and these parts; `PluginStillNeededError` with the names of those that need it."""
+
+        async def work() -> None:
+            record = await removing.delete(self._stage, plugin_id, actor, cascade=cascade, keep=keep)
+            if record.release is not None:
+                await self.on_uninstalled()
+
+        await self._whole(work())
 
     # --- lifecycle ---
 
@@ -221,6 +246,12 @@ class PluginManager:
         """A plugin's circuit breaker."""
         return self._stage.breakers.view(plugin_id)
 
+    def on_died(self, death: Death) -> None:
+        """Told by the runtime, on the loop's thread, of a worker that ended although nobody asked it to."""
+        noticed = dying.notice(self._stage, death)
+        if not self._closing:
+            self._begin(dying.conduct(self._stage, noticed))
+
     def on_failed(self, subscription: Subscription, error: BaseException) -> None:
         """Told by the engine's observer, from any thread, of a call by a hook that failed."""
         self._stage.breakers.failed(subscription, error)
@@ -284,6 +315,7 @@ class PluginManager:
                 self._stage.recovery.expect_at(record.id, at, patient=True)
         self._stage.recovery.start(self._retry)
         self._prober.start()
+        self._stage.supervisor.start()
         self._stage.history.start()
 
     async def recover(self) -> None:
@@ -299,16 +331,12 @@ class PluginManager:
         if count - self._forgiven.get(plugin_id, 0) >= self._stage.settings.abandoned_thread_limit:
             self._loop.call_soon_threadsafe(self._quarantine, plugin_id, count)
 
-    def on_died(self, death: Death) -> None:
-        """Told by the runtime, on the loop, of a worker that died although nobody asked it to stop."""
-        if not self._closing:
-            self._begin(died(self._stage, death))
-
     async def close(self) -> None:
         """Stop every plugin, dependants first, within the deadlines; what is wanted of them stays wanted."""
         self._closing = True
         await self._stage.recovery.close()
         await self._prober.close()
+        await self._stage.supervisor.close()
         await stop_all(self._stage, self._working)
         await self._stage.history.close()
 
@@ -364,3 +392,7 @@ class PluginManager:
             work.close()
             raise PluginsClosingError
         return await asyncio.shield(self._begin(work))
+
+
+async def _nothing() -> None:
+    """What is done for a plugin without files of ours."""

@@ -8,7 +8,9 @@ from typing import Any
 from isp_plugins.contracts.vocabulary import Desired, HealthStatus, LogLevel, PluginType, RuntimeKind, State
 from isp_plugins.lifecycle.dependencies import Dependency, Satisfaction
 from isp_plugins.lifecycle.drafts import PluginChanges, PluginDraft
+from isp_plugins.lifecycle.releases import Release
 from isp_plugins.lifecycle.views import BreakerView, LastProbe
+from isp_plugins.lifecycle.worker_views import WorkerView
 
 __all__ = ["ExecuteResult", "HealthReport", "HealthSummary", "PluginChanges", "PluginDraft", "PluginRecord"]
 
@@ -60,12 +62,16 @@ class PluginRecord:
     """Failed tries in a row."""
     retry_at: datetime | None = None
     """When it is tried again."""
+    release: Release | None = None
+    """What is installed of it; None for code on the plugin path."""
     invalid_hooks: int = 0
     """Subscriptions whose method does not fit."""
     probed: HealthSummary | None = None
     """What its probes say against it; None: nothing."""
     tripped: str | None = None
     """What its circuit breaker means for it, while that is not closed."""
+    strained: tuple[str, ...] = ()
+    """What its worker uses, or how often it crashes, that needs attention."""
     dependencies: tuple[Satisfaction, ...] = ()
     """Its needs as they are met now; filled in by the directory."""
     health: HealthSummary = field(default=HealthSummary())
@@ -95,6 +101,7 @@ class PluginRecord:
             retry_at=retry_at,
             probed=None,
             tripped=None,
+            strained=(),
         )
 
     def asked(self, desired: Desired, now: datetime) -> "PluginRecord":
@@ -115,6 +122,7 @@ class PluginRecord:
             "entry_point": self.entry_point,
             "config_schema": dict(self.config_schema),
             "runtime": self.runtime.value,
+            "release": self.release.to_dict() if self.release else None,
             "exclusive": self.exclusive,
             "trusted_inline": self.trusted_inline,
             "log_level": self.log_level.value,
@@ -157,12 +165,16 @@ class HealthReport:
     """When it is tried again, or restarted."""
     abandoned_threads: int
     breaker: BreakerView
+    worker: WorkerView | None
+    """Its worker; None where it runs in process."""
     last_probe: LastProbe | None
     next_probe_at: datetime | None
     checked_at: datetime | None
     """When the checks were made; None where it was not asked."""
     duration_ms: float | None
     """How long the plugin took to answer; None where it was not asked."""
+    sandbox: Mapping[str, Any] | None = None
+    """What holds of its worker's sandbox; None where it has none."""
 
     def to_dict(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -182,10 +194,12 @@ class HealthReport:
             "retry_at": self.retry_at,
             "abandoned_threads": self.abandoned_threads,
             "breaker": self.breaker.to_dict(),
+            "worker": self.worker.to_dict() if self.worker else None,
             "last_probe": self.last_probe.to_dict() if self.last_probe else None,
             "next_probe_at": self.next_probe_at,
             "checked_at": self.checked_at,
             "duration_ms": self.duration_ms,
+            "sandbox": dict(self.sandbox) if self.sandbox is not None else None,
         }
 
 

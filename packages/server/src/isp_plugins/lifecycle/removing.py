@@ -15,6 +15,7 @@ from isp_plugins.contracts.vocabulary import Desired, State
 from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.dependencies import order
 from isp_plugins.lifecycle.errors import PluginStillNeededError
+from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
@@ -100,8 +101,10 @@ async def _down(stage: Stage, record: PluginRecord) -> None:
         stage.ledger.show(now.moved(State.DISABLED, stage.clock.now()))
 
 
-async def delete(stage: Stage, plugin_id: int, actor: Actor, *, cascade: bool) -> None:
-    """Take the plugin down and drop everything of it but logs and audit; with `cascade` disable those that need it."""
+async def delete(
+    stage: Stage, plugin_id: int, actor: Actor, *, cascade: bool, keep: frozenset[Part] = frozenset()
+) -> PluginRecord:
+    """Take the plugin down and drop everything of it but logs, audit and what is to be kept; with `cascade` disable those that need it."""
     async with _with_dependants(stage, plugin_id, cascade=cascade) as records:
         *needing, record = records
         _show_going(stage, records)
@@ -109,7 +112,7 @@ async def delete(stage: Stage, plugin_id: int, actor: Actor, *, cascade: bool) -
         for one in taken:
             await take_down(stage, one.id)
         try:
-            await _drop(stage, record, needing, actor)
+            await _drop(stage, record, needing, actor, keep)
         except BaseException:
             await _bring_back(stage, taken)
             raise
@@ -117,15 +120,22 @@ async def delete(stage: Stage, plugin_id: int, actor: Actor, *, cascade: bool) -
     for one in needing:
         stage.announcer.announce(Announcement.DISABLED, one, actor)
     stage.announcer.announce(Announcement.UNINSTALLED, record, actor)
+    return record
 
 
-async def _drop(stage: Stage, record: PluginRecord, needing: Sequence[PluginRecord], actor: Actor) -> None:
+async def _drop(
+    stage: Stage,
+    record: PluginRecord,
+    needing: Sequence[PluginRecord],
+    actor: Actor,
+    keep: frozenset[Part],
+) -> None:
     now = stage.clock.now()
     disabled = [one.asked(Desired.DISABLED, now).moved(State.DISABLED, now) for one in needing]
     entries = [Entry(AuditTag.PLUGIN_DISABLED, actor, one) for one in disabled]
-    await stage.ledger.commit(
-        *disabled, gone=[record], entries=[*entries, Entry(AuditTag.PLUGIN_DELETED, actor, record)]
-    )
+    tag = AuditTag.PLUGIN_UNINSTALLED if keep else AuditTag.PLUGIN_DELETED
+    entries.append(Entry(tag, actor, record, {"kept": sorted(keep)} if keep else {}))
+    await stage.ledger.commit(*disabled, gone=[record], keep=keep, entries=entries)
     for one in needing:
         stage.recovery.forget(one.id)
 

@@ -1,6 +1,6 @@
 """What the conductor's modules share: the specialists, and what lives on this node."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,12 +11,14 @@ from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.contracts.hooks import Dispatcher, Subscription
 from isp_plugins.contracts.runtime import Runtime
+from isp_plugins.contracts.worker import Supervised, WorkerLimits
 from isp_plugins.db.engine import Database
 from isp_plugins.hooks.store import HookStore
 from isp_plugins.lifecycle.announcements import Announcer
 from isp_plugins.lifecycle.bindings import Bindings
 from isp_plugins.lifecycle.breakers import Breakers, Switchboard
 from isp_plugins.lifecycle.damping import Flapping
+from isp_plugins.lifecycle.deaths import Deaths
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.history import HealthHistory
 from isp_plugins.lifecycle.instances import Instance
@@ -28,6 +30,7 @@ from isp_plugins.lifecycle.recovery import Recovery
 from isp_plugins.lifecycle.vitals import Vitals
 from isp_plugins.lifecycle.watch import HealthWatch
 from isp_plugins.runtime.breaker import BreakerLimits
+from isp_plugins.runtime.worker.supervisor import Supervisor
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
 
@@ -45,6 +48,14 @@ class Engine(Dispatcher, Switchboard, Protocol):
 
     async def drain(self, plugin_id: int, *, timeout: float) -> int:  # noqa: ASYNC109  the engine's own limit, in seconds
         """Wait until the calls in flight have ended, and return how many were given up."""
+        ...
+
+    def suspend(self, plugin_id: int) -> None:
+        """From the next dispatch on, skip the plugin because its worker is down."""
+        ...
+
+    def resume(self, plugin_id: int) -> None:
+        """Call a suspended plugin again."""
         ...
 
     def gate(self, plugin_id: int) -> AbstractAsyncContextManager[None]:
@@ -74,6 +85,8 @@ class Stage:
     history: HealthHistory
     breakers: Breakers
     watch: HealthWatch
+    supervisor: Supervisor
+    deaths: Deaths
     instances: dict[int, Instance]
     """What runs here, by the plugin's id."""
     hung: Callable[[int], int]
@@ -86,6 +99,7 @@ class Stage:
         self.vitals.forget(plugin_id)
         self.history.forget(plugin_id)
         self.launcher.forget(plugin_id)
+        self.deaths.forget(plugin_id)
 
 
 def set_stage(
@@ -102,6 +116,7 @@ def set_stage(
     settings: Settings,
     host_calls: Callable[[int, str], HostCalls],
     hung: Callable[[int], int],
+    workers: Callable[[], Iterable[Supervised]],
     program_of: ProgramOf,
 ) -> Stage:
     """Build what the conductor needs around the specialists."""
@@ -147,6 +162,13 @@ def set_stage(
             checks=vitals.checks,
             is_quiet=breakers.is_quiet,
         ),
+        supervisor=Supervisor(
+            workers,
+            clock=clock,
+            caps=_caps(settings),
+            interval=settings.worker_sample_interval,
+        ),
+        deaths=Deaths(database, node=settings.node, clock=clock, size=settings.worker_death_history),
         instances={},
         hung=hung,
     )
@@ -159,4 +181,14 @@ def _recovery(clock: Clock, settings: Settings) -> Recovery:
         longest=settings.recovery_backoff_max,
         intensity=Intensity(settings.restart_limit, settings.restart_window),
         quarantine_pause=settings.quarantine_pause,
+    )
+
+
+def _caps(settings: Settings) -> WorkerLimits:
+    """What the operator lets any worker use."""
+    return WorkerLimits(
+        memory_mb=settings.worker_memory_mb,
+        cpu_percent=settings.worker_cpu_percent,
+        open_files=settings.worker_open_files,
+        threads=settings.worker_threads,
     )

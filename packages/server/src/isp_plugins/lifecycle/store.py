@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.contracts.vocabulary import BindingStatus, Desired, LogLevel, PluginType, RuntimeKind, State
 from isp_plugins.db.tables import Plugin, PluginDependency, PluginHook, PluginInstance
+from isp_plugins.lifecycle import releases
 from isp_plugins.lifecycle.dependencies import Dependency, DependencyKind
 from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
+from isp_plugins.lifecycle.releases import Release, ReleaseDraft
 
 DESCRIBED = (
     "name",
@@ -30,19 +32,34 @@ DESCRIBED = (
 
 async def load_all(session: AsyncSession, node: str) -> list[PluginRecord]:
     """Every plugin with its needs and what this node reported last."""
-    plugins = (await session.execute(select(*Plugin.__table__.c).order_by(Plugin.id))).mappings().all()
+    present = select(*Plugin.__table__.c).where(Plugin.uninstalled_at.is_(None)).order_by(Plugin.id)
+    plugins = (await session.execute(present)).mappings().all()
+    installed = await releases.current(session)
     needs = await _needs(session)
     invalid = await _invalid_hooks(session)
     mine = select(*PluginInstance.__table__.c).where(PluginInstance.node == node)
     instances = {row["plugin_id"]: row for row in (await session.execute(mine)).mappings()}
     return [
-        _record(row, needs.get(row["id"], ()), instances.get(row["id"]), invalid.get(row["id"], 0))
+        _record(
+            row,
+            needs.get(row["id"], ()),
+            instances.get(row["id"]),
+            invalid.get(row["id"], 0),
+            installed.get(row["release_id"]),
+        )
         for row in plugins
     ]
 
 
-async def insert_plugin(session: AsyncSession, draft: PluginDraft, now: datetime) -> PluginRecord:
-    """Store a new plugin, its needs apart."""
+async def insert_plugin(
+    session: AsyncSession,
+    draft: PluginDraft,
+    now: datetime,
+    *,
+    release: ReleaseDraft | None = None,
+    who: str = "",
+) -> PluginRecord:
+    """Store a new plugin and its release, its needs apart; one that was uninstalled and kept comes back under its id."""
     values = {
         **{column: getattr(draft, column) for column in DESCRIBED},
         "plugin_type": draft.plugin_type.value,
@@ -50,12 +67,22 @@ async def insert_plugin(session: AsyncSession, draft: PluginDraft, now: datetime
         "runtime": draft.runtime.value,
         "log_level": draft.log_level.value,
         "desired": Desired.DISABLED.value,
-        "generation": 1,
+        "uninstalled_at": None,
         "created_at": now,
         "updated_at": now,
     }
-    row = (await session.execute(insert(Plugin).returning(*Plugin.__table__.c), values)).mappings().one()
-    return _record(row, draft.dependencies, None, 0)
+    again = (
+        update(Plugin)
+        .where(Plugin.name == draft.name, Plugin.uninstalled_at.is_not(None))
+        .values(**values, generation=Plugin.generation + 1)
+        .returning(*Plugin.__table__.c)
+    )
+    row = (await session.execute(again)).mappings().one_or_none()
+    if row is None:
+        new = insert(Plugin).returning(*Plugin.__table__.c)
+        row = (await session.execute(new, {**values, "generation": 1})).mappings().one()
+    added = await releases.add(session, row["id"], release, now=now, who=who) if release else None
+    return _record(row, draft.dependencies, None, 0, added)
 
 
 async def update_plugin(session: AsyncSession, record: PluginRecord) -> None:
@@ -150,10 +177,14 @@ async def _invalid_hooks(session: AsyncSession) -> dict[int, int]:
 
 
 def _record(
-    row: RowMapping, needs: Sequence[Dependency], instance: Mapping[Any, Any] | None, invalid_hooks: int
+    row: RowMapping,
+    needs: Sequence[Dependency],
+    instance: Mapping[Any, Any] | None,
+    invalid_hooks: int,
+    release: Release | None,
 ) -> PluginRecord:
     report = instance or {
-        "state": State.REGISTERED.value,
+        "state": (State.INSTALLED if release else State.REGISTERED).value,
         "since": row["created_at"],
         "cause": None,
         "failures": 0,
@@ -177,6 +208,7 @@ def _record(
         failures=report["failures"],
         retry_at=report["retry_at"],
         invalid_hooks=invalid_hooks,
+        release=release,
     )
 
 

@@ -20,6 +20,7 @@ from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.dependencies import cycle_through, fits, shown_cycle
 from isp_plugins.lifecycle.errors import (
     DependencyCycleError,
+    PackagedFieldError,
     PluginNameFixedError,
     PluginUpdateFailedError,
     VersionStillNeededError,
@@ -32,6 +33,8 @@ from isp_plugins.lifecycle.starting import require_dependencies
 
 RELOADS = frozenset({"version", "module_path", "entry_point", "config_schema", "runtime", "trusted_inline"})
 """Fields that decide what is loaded and how."""
+PACKAGED = frozenset({"version", "module_path", "entry_point", "config_schema", "runtime", "needs"})
+"""Fields of an installed plugin that follow from its package."""
 
 
 async def update(stage: Stage, record: PluginRecord, changes: PluginChanges, actor: Actor) -> None:
@@ -40,6 +43,7 @@ async def update(stage: Stage, record: PluginRecord, changes: PluginChanges, act
     fields = sorted(name for name in changes.values if _value(after, name) != _value(record, name))
     if not fields:
         return
+    _refuse_packaged(record, after)
     after = replace(after, generation=record.generation + 1, updated_at=stage.clock.now())
     _check(stage, record, after)
     writing = _Writing(stage, record, after, fields, actor)
@@ -60,6 +64,13 @@ def changed(record: PluginRecord, values: Mapping[str, Any]) -> PluginRecord:
     if "dependencies" in given:
         given["needs"] = given.pop("dependencies")
     return replace(record, **given)
+
+
+def _refuse_packaged(record: PluginRecord, after: PluginRecord) -> None:
+    """`PackagedFieldError` for what only another package can change."""
+    fixed = sorted(name for name in PACKAGED if getattr(record, name) != getattr(after, name))
+    if record.release is not None and fixed:
+        raise PackagedFieldError(name=record.name, fields=", ".join(fixed))
 
 
 class _Writing:

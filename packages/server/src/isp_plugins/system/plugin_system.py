@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.access import ApiKeys
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditLog, AuditTag
@@ -26,11 +27,18 @@ from isp_plugins.hooks.store import HookStore
 from isp_plugins.keyring import KeyRing
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.doctor import Doctor
+from isp_plugins.lifecycle.installing import Installer, registration_mistakes
 from isp_plugins.lifecycle.manager import PluginManager
+from isp_plugins.lifecycle.shelf import Shelf
+from isp_plugins.lifecycle.uninstalling import Uninstaller
+from isp_plugins.operations import Operations
+from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.choosing import RuntimeByKind
 from isp_plugins.runtime.in_process import InProcessRuntime
 from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
+from isp_plugins.runtime.worker.confining import Confiner
+from isp_plugins.runtime.worker.denials import Denials
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
@@ -66,22 +74,38 @@ class PluginSystem:
     idempotency: IdempotencyStore
     directory: PluginDirectory
     manager: PluginManager
+    denials: Denials
+    operations: Operations
+    installer: Installer
+    uninstaller: Uninstaller
     doctor: Doctor
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, *, clock: Clock | None = None, start_plugins: bool = True
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        start_plugins: bool = True,
+        packages: PackageStore | None = None,
     ) -> AsyncIterator["PluginSystem"]:
         """Open the data directory and the database, migrate it, and bring the enabled plugins up; a plugin that fails stops nothing.
 
+        `packages` takes the place of what fetches, builds and keeps packages (a test's double).
         Raises a `StartupError` that says what to mend; everything opened before it is closed again.
         """
         async with AsyncExitStack() as stack:
             clock = clock or SystemClock()
             base = await _lay_foundation(settings, clock, stack)
-            system = await _raise_house(settings, clock, base, stack, runs=start_plugins)
+            packages = packages or PackageStore(settings, check=registration_mistakes)
+            system = await _raise_house(settings, clock, base, stack, packages, runs=start_plugins)
             await (system.manager.reconcile() if start_plugins else system.manager.load())
+            if start_plugins:
+                await system.installer.open()
+                await system.operations.open()
+                stack.push_async_callback(system.operations.close)
+                await system.operations.recover()
             yield system
 
     async def dispatch(
@@ -95,6 +119,11 @@ class PluginSystem:
     ) -> DispatchResult:
         """Dispatch a hook on the calling thread; the options are those of `HookEngine.dispatch_sync`."""
         return self.engine.dispatch_sync(hook, payload, context=context, **options)
+
+    def end_streams(self) -> None:
+        """End every endless answer: the server stops."""
+        self.logs.following.end()
+        self.operations.end_following()
 
     async def rotate_secrets(self, actor: Actor) -> dict[str, Any]:
         """Encrypt every stored secret with the newest key, made now where the key ring is a file; `{rotated, unreadable, key_id}`.
@@ -172,7 +201,13 @@ async def _lay_foundation(settings: Settings, clock: Clock, stack: AsyncExitStac
 
 
 async def _raise_house(
-    settings: Settings, clock: Clock, base: _Foundation, stack: AsyncExitStack, *, runs: bool
+    settings: Settings,
+    clock: Clock,
+    base: _Foundation,
+    stack: AsyncExitStack,
+    packages: PackageStore,
+    *,
+    runs: bool,
 ) -> PluginSystem:
     """Build the specialists, wire them to each other, and put the manager over them."""
     loop = asyncio.get_running_loop()
@@ -197,20 +232,28 @@ async def _raise_house(
     )
     await statistics.open()
     stack.push_async_callback(statistics.close)
+    denials = Denials(base.audit)
+    workers = WorkerRuntime(
+        WorkerSettings.of(settings),
+        clock,
+        on_death=lambda death: manager.on_died(death),  # noqa: PLW0108  the manager is made after its runtime
+        mask=base.logs.masked,
+        confiner=Confiner(
+            settings.data_dir.absolute(),
+            Enforcement(settings.sandbox),
+            settings.sandbox_first_uid,
+            denials.add,
+        ),
+    )
     manager = PluginManager(
         database=base.database,
         audit=base.audit,
         configuration=configuration,
         runtime=RuntimeByKind(
             in_process=InProcessRuntime(settings.plugin_folders, threads, loop),
-            worker=WorkerRuntime(
-                WorkerSettings.of(settings),
-                clock,
-                on_death=lambda death: manager.on_died(death),  # noqa: PLW0108  the manager is made after its runtime
-                mask=base.logs.masked,
-            ),
+            worker=workers,
         ),
-        program_of=Programs(settings.plugin_folders),
+        program_of=Programs(settings.plugin_folders, packages),
         engine=engine,
         hook_store=hook_store,
         logs=base.logs,
@@ -221,12 +264,26 @@ async def _raise_house(
             plugin_id, name, storage=storage, dispatcher=engine
         ),
         hung=threads.abandoned,
+        workers=workers.living,
     )
     observer.quarantine = manager.on_abandoned
     observer.trip = manager.on_failed
     stack.push_async_callback(manager.close)
     await events.open(engine)
     stack.push_async_callback(events.close)
+    operations = Operations(
+        base.database, base.audit, node=settings.node, clock=clock,
+        concurrency=settings.operation_concurrency, keep_days=settings.operation_retention_days,
+    )  # fmt: skip
+    shelf = Shelf(packages, base.database)
+    manager.on_uninstalled = shelf.sweep
+    installer = Installer(
+        manager=manager, directory=directory, packages=packages, operations=operations, configuration=configuration,
+        dispatcher=engine, database=base.database, shelf=shelf, staging=base.data_directory.path / "staging",
+    )  # fmt: skip
+    uninstaller = Uninstaller(
+        manager=manager, directory=directory, configuration=configuration, database=base.database, audit=base.audit, logs=base.logs, clock=clock
+    )  # fmt: skip
     doctor = Doctor(
         settings=settings, clock=clock, database=base.database, keyring=base.keyring, audit=base.audit, configuration=configuration,
         logs=base.logs, statistics=statistics, engine=engine, events=events, threads=threads, hook_store=hook_store, directory=directory,
@@ -236,5 +293,6 @@ async def _raise_house(
         settings=settings, clock=clock, loop=loop, data_directory=base.data_directory, database=base.database, keyring=base.keyring,
         audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention, configuration=configuration, storage=storage, engine=engine, events=events,
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
-        templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor,
+        operations=operations, installer=installer, uninstaller=uninstaller,
+        templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor, denials=denials,
     )  # fmt: skip

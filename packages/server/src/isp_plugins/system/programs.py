@@ -1,24 +1,44 @@
 """How a plugin's worker is started, from its registration; behind `lifecycle.launching.ProgramOf`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from isp_plugin_sdk.manifest import Manifest
+from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.contracts.vocabulary import RuntimeKind
-from isp_plugins.contracts.worker import WorkerProgram
+from isp_plugins.contracts.worker import WorkerLimits, WorkerProgram
+from isp_plugins.lifecycle.errors import InstallationMissingError
 from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.lifecycle.releases import Release
+from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.worker.module_program import module_program
 
 
 class Programs:
-    """Knows the modules of the plugin path."""
+    """Knows the modules of the plugin path, and what is installed."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], packages: PackageStore) -> None:
         self._folders = tuple(folders)
+        self._packages = packages
 
     def __call__(self, record: PluginRecord) -> WorkerProgram | None:
         """The program of a plugin that runs in a process of its own."""
         if record.runtime is not RuntimeKind.PROCESS:
             return None
+        if record.release is not None:
+            return self._installed(record, record.release)
         return module_program(
             record.module_path, record.entry_point, folders=self._folders, version=record.version
         )
+
+    def _installed(self, record: PluginRecord, release: Release) -> WorkerProgram:
+        """The program of an installed plugin: its own environment's interpreter, or the command of its manifest, with the grants that were accepted."""
+        artifact = self._packages.artifact(release.digest)
+        environment = self._packages.environment(release.environment)
+        if artifact is None or environment is None:
+            missing = "artifact" if artifact is None else "environment"
+            raise InstallationMissingError(name=record.name, what=missing)
+        manifest = Manifest.of(release.manifest)
+        program = self._packages.program(manifest, artifact, environment, WorkerLimits())
+        return replace(program, grants=Grants.of_manifest(release.manifest))

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from isp_plugins.contracts.worker import ResourceUse
 from isp_plugins.db.urls import sqlite_file
+from isp_plugins.lifecycle.worker_views import WorkerView
 from isp_plugins.system.plugin_system import PluginSystem
 from isp_plugins.telemetry.metrics import DatabaseReading, Readings
 from isp_plugins.telemetry.stats.service import Total
 from isp_plugins.telemetry.stats.tally import Tally
+from isp_plugins.telemetry.worker_metrics import WorkerReading
 
 
 def readings_of(system: PluginSystem, requests: Mapping[tuple[str, str, int], int]) -> Readings:
@@ -27,6 +30,19 @@ def readings_of(system: PluginSystem, requests: Mapping[tuple[str, str, int], in
         statistics_lost=system.statistics.lost_minutes,
         requests=dict(requests),
         database=_database(system),
+        workers=[_worker(view) for view in system.manager.workers.all()],
+        denials=dict(system.denials.counts),
+    )
+
+
+def _worker(view: WorkerView) -> WorkerReading:
+    return WorkerReading(
+        plugin=view.name,
+        is_up=view.pid is not None,
+        restarts=view.restarts,
+        use=view.sample.use if view.sample else ResourceUse(),
+        throttled=dict(view.throttled),
+        deaths=view.deaths,
     )
 
 

@@ -2,14 +2,14 @@
 
 1. Nothing is counted for metrics' sake: a scrape reads what others count anyway.
 2. Counters begin at zero with the process, as Prometheus expects.
-3. Series are bounded: one for each plugin, each pair of plugin and hook (at most `MAX_PAIRS`, what comes later is summed up under
+3. Series are bounded: one for each plugin (of denials one for each kind), each pair of plugin and hook (at most `MAX_PAIRS`, what comes later is summed up under
    `OTHERS`), each skip reason of a pair, each route and status. No label ever holds a payload's value, an error or a caller.
 """
 
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
 
@@ -18,8 +18,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from isp_plugins.contracts.vocabulary import State
+from isp_plugins.telemetry import worker_metrics
 from isp_plugins.telemetry.stats.service import Total
 from isp_plugins.telemetry.stats.tally import NO_PLUGIN, Key, Tally
+from isp_plugins.telemetry.worker_metrics import WorkerReading
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_PAIRS = 5000
@@ -70,6 +72,9 @@ class Readings:
     requests: Mapping[tuple[str, str, int], int]
     """Answers by method, route and status."""
     database: DatabaseReading
+    workers: Sequence[WorkerReading] = ()
+    denials: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """What plugins tried and are not granted, by plugin and kind."""
 
 
 Sample = tuple[Sequence[str], float]
@@ -158,6 +163,14 @@ def _size(readings: Readings, _: Sums) -> Iterable[Sample]:
     return [((), readings.database.size)] if readings.database.size is not None else []
 
 
+def _workers(read: Callable[[Sequence[WorkerReading]], Iterator[Sample]]) -> Read:
+    return lambda readings, _: read(readings.workers)
+
+
+def _denials(readings: Readings, _: Sums) -> Iterator[Sample]:
+    return (((plugin, kind), count) for (plugin, kind), count in sorted(readings.denials.items()))
+
+
 _PAIR = ("plugin", "hook")
 SPECS: tuple[Spec, ...] = (
     Spec("isp_plugins_build_info", Kind.GAUGE, "Always 1; the labels say which version runs, and where.", _build,
@@ -182,6 +195,22 @@ SPECS: tuple[Spec, ...] = (
          _one(lambda it: it.logs_dropped)),
     Spec("isp_plugins_statistics_lost_seconds_total", Kind.COUNTER, "Seconds whose statistics could not be stored.",
          _one(lambda it: it.statistics_lost * 60)),
+    Spec("isp_plugins_worker_up", Kind.GAUGE, "Whether a plugin's worker lives (1) or is down (0).", _workers(worker_metrics.up), ("plugin",)),
+    Spec("isp_plugins_worker_cpu_seconds_total", Kind.COUNTER, "Processor time of a plugin's worker and its children since the worker began.",
+         _workers(worker_metrics.of_use("cpu_s")), ("plugin",)),
+    Spec("isp_plugins_worker_memory_bytes", Kind.GAUGE, "Resident memory of a plugin's worker and its children, in bytes.",
+         _workers(worker_metrics.of_use("memory_bytes")), ("plugin",)),
+    Spec("isp_plugins_worker_open_files", Kind.GAUGE, "File descriptors that a plugin's worker and its children have open.",
+         _workers(worker_metrics.of_use("open_files")), ("plugin",)),
+    Spec("isp_plugins_worker_threads", Kind.GAUGE, "Threads of a plugin's worker and its children.",
+         _workers(worker_metrics.of_use("threads")), ("plugin",)),
+    Spec("isp_plugins_worker_restarts", Kind.GAUGE, "How often the host started a plugin anew by itself since the operator enabled it last.",
+         _workers(worker_metrics.restarts), ("plugin",)),
+    Spec("isp_plugins_worker_deaths_total", Kind.COUNTER, "Workers of a plugin that ended although nobody asked them to, and why.",
+         _workers(worker_metrics.deaths), ("plugin", "reason")),
+    Spec("isp_plugins_worker_throttled_total", Kind.COUNTER, "How often a plugin's worker was slowed down, and what it flooded.",
+         _workers(worker_metrics.throttled), ("plugin", "flooded")),
+    Spec("isp_plugins_denials_total", Kind.COUNTER, "What plugins tried and the host refused, because it is not granted.", _denials, ("plugin", "kind")),
     Spec("isp_plugins_http_requests_total", Kind.COUNTER, "Answers of the HTTP API, by route and status.", _requests, ("method", "route", "status")),
     Spec("isp_plugins_database_transactions_total", Kind.COUNTER, "Transactions that were committed.", _one(lambda it: it.database.transactions)),
     Spec("isp_plugins_database_connections", Kind.GAUGE, "Connections to the database that are in use.", _one(lambda it: it.database.connections)),

@@ -57,6 +57,7 @@ async def list_logs(system: System, caller: Caller, query: Annotated[LogQuery, Q
 @router.get("/usage", response_model=LogUsagesOut, **needs(Scope.LOGS_READ))
 async def get_log_usage(system: System, caller: Caller) -> LogUsagesOut:
     """Show how much of every plugin's log is kept, was lost and was deleted, and the limits. Of a limited key: of its plugins."""
+    await system.logs.settle(SETTLE_S)
     items = [
         LogUsageOut.model_validate(usage)
         for usage in await system.logs.usage()
@@ -96,6 +97,7 @@ async def follow_logs(
     """
     admit(system, caller, query)
     after = position_of(last_event_id)
+    await system.logs.settle(SETTLE_S)
     readings = system.logs.following.readings(filters_of(query, "tail"), after=after, tail=query.tail)
     first = await anext(readings)  # a refusal is an ordinary problem, before the answer has begun
     token, source = token_of(request), caller.actor.source

@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from isp_plugins.access import Principal, Scope
 from isp_plugins.api.deps import Caller, JsonBytes, System
-from isp_plugins.api.errors import PreconditionFailedError
+from isp_plugins.api.errors import BodyInvalidError, PreconditionFailedError
 from isp_plugins.api.gate import needs, resource
 from isp_plugins.api.json_text import dump
 from isp_plugins.api.schemas.base import PageOf, Switch
+from isp_plugins.api.schemas.operations import UninstallPlanOut
 from isp_plugins.api.schemas.plugins import PluginChangesIn, PluginIn, PluginOut, PluginQuery
 from isp_plugins.db.paging import page_of
 from isp_plugins.lifecycle.directory import FILTERS
@@ -21,6 +22,7 @@ from isp_plugins.lifecycle.errors import (
     PluginUpdateFailedError,
     WrongStateError,
 )
+from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.records import PluginChanges, PluginDraft
 from isp_plugins.system import PluginSystem
 
@@ -30,6 +32,15 @@ IfMatch = Annotated[
     str | None,
     Header(description="Only if the plugin's ETag is this one still (412 otherwise).", max_length=200),
 ]
+Keep = Annotated[
+    str | None,
+    Query(
+        description="What of it stays: some of `configuration`, `storage`, separated by commas.",
+        max_length=200,
+    ),
+]
+DropLogs = Annotated[Switch, Query(description="Also delete its log records.")]
+DryRun = Annotated[Switch, Query(description="Only show what would be done.")]
 Cascade = Annotated[Switch, Query(description="Also disable the plugins that need this one.")]
 
 
@@ -87,14 +98,45 @@ async def update_plugin(
 @router.delete(
     "/{plugin_id:id}",
     status_code=204,
+    responses={200: {"model": UninstallPlanOut, "description": "The plan, with `dry_run`."}},
     **needs(Scope.PLUGINS_MANAGE, PluginStillNeededError, PreconditionFailedError),
 )
 async def delete_plugin(
-    system: System, caller: Caller, plugin_id: int, *, cascade: Cascade = False, if_match: IfMatch = None
-) -> None:
-    """Disable a plugin and drop everything of it except its logs and the audit trail."""
+    system: System,
+    caller: Caller,
+    plugin_id: int,
+    *,
+    cascade: Cascade = False,
+    keep: Keep = None,
+    drop_logs: DropLogs = False,
+    dry_run: DryRun = False,
+    if_match: IfMatch = None,
+) -> Response:
+    """Disable a plugin and drop everything of it: artifact, environment unless another plugin shares it, rows; logs and the audit trail stay.
+
+    What `keep` names is found again by the next plugin of its name. With `dry_run` nothing is done, and the plan is shown (200).
+    """
     _check_etag(system, plugin_id, if_match)
-    await system.manager.delete(plugin_id, caller.actor, cascade=cascade)
+    parts = parts_of(keep)
+    if dry_run:
+        return JsonBytes(dump(await system.uninstaller.plan(plugin_id, parts, drop_logs=drop_logs)))
+    await system.uninstaller.uninstall(
+        plugin_id, caller.actor, keep=parts, cascade=cascade, drop_logs=drop_logs
+    )
+    return Response(status_code=204)
+
+
+def parts_of(text: str | None) -> frozenset[Part]:
+    """The parts that a query names, separated by commas; `BodyInvalidError` for one that there is not."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    unknown = [name for name in names if name not in set(Part)]
+    if unknown:
+        expected = ", ".join(Part)
+        message = f"expected some of {expected}, separated by commas; got {unknown[0][:40]!r}"
+        raise BodyInvalidError(
+            summary=f"query.keep: {message}", mistakes=[{"path": "query.keep", "message": message}]
+        )
+    return frozenset(Part(name) for name in names)
 
 
 def plugin_answer(system: PluginSystem, plugin_id: int, status: int = 200) -> Response:

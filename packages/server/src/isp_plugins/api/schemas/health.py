@@ -4,7 +4,9 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from isp_plugins.api.schemas.base import Name200, Output, PageOf, PageQuery, datetime
-from isp_plugins.contracts.vocabulary import BreakerState, CheckStatus, HealthEvent, HealthStatus, State
+from isp_plugins.api.schemas.breaker import BreakerOut
+from isp_plugins.api.schemas.workers import WorkerOut
+from isp_plugins.contracts.vocabulary import CheckStatus, HealthEvent, HealthStatus, State
 
 
 class CheckOut(Output):
@@ -13,16 +15,6 @@ class CheckOut(Output):
     name: str
     status: CheckStatus
     message: str | None = None
-
-
-class BreakerOut(Output):
-    """A plugin's circuit breaker."""
-
-    state: BreakerState
-    since: datetime | None = Field(description="When it came into this state; null: it was always closed.")
-    cause: str | None = Field(description="What the call raised that opened it last.")
-    failures: int = Field(description="Failed calls in a row.")
-    retry_at: datetime | None = Field(description="When an open one lets one call try.")
 
 
 class LastProbeOut(Output):
@@ -43,9 +35,26 @@ HEALTH_EXAMPLE: JsonDict = {
     "message": None, "state": "active", "since": "2030-01-31T12:00:00Z", "cause": None, "uptime_s": 3600.0, "failures": 0, "misses": 0,
     "restarts": 0, "retry_at": None, "abandoned_threads": 0,
     "breaker": {"state": "closed", "since": None, "cause": None, "failures": 0, "retry_at": None},
+    "worker": None,
     "last_probe": {"at": "2030-01-31T13:00:00Z", "answered": True, "status": "healthy", "duration_ms": 12.5},
-    "next_probe_at": "2030-01-31T13:00:30Z", "checked_at": "2030-01-31T13:00:00Z", "duration_ms": 12.5,
+    "next_probe_at": "2030-01-31T13:00:30Z", "checked_at": "2030-01-31T13:00:00Z", "duration_ms": 12.5, "sandbox": None,
 }  # fmt: skip
+
+
+class MissingLayerOut(Output):
+    """One layer of a sandbox that does not hold."""
+
+    layer: str
+    why: str
+
+
+class SandboxOut(Output):
+    """What holds of a worker's sandbox."""
+
+    level: str = Field(description="`full`, `partial` or `none`.")
+    holds: list[str] = Field(description="Layers that hold.")
+    missing: list[MissingLayerOut] = Field(description="Layers that do not, and why.")
+    notes: list[str]
 
 
 class PluginHealthOut(Output):
@@ -69,6 +78,9 @@ class PluginHealthOut(Output):
     breaker: BreakerOut
     last_probe: LastProbeOut | None
     next_probe_at: datetime | None
+    sandbox: SandboxOut | None = Field(
+        default=None, description="What holds of its worker's sandbox; null: it has none."
+    )
 
 
 class HealthOut(PluginHealthOut):
@@ -77,6 +89,7 @@ class HealthOut(PluginHealthOut):
     model_config = ConfigDict(json_schema_extra={"examples": [HEALTH_EXAMPLE]})
 
     checks: list[CheckOut]
+    worker: WorkerOut | None = Field(description="Its worker; null: it runs in the host's own process.")
     checked_at: datetime | None = Field(description="When the checks were made; null: it was not asked.")
     duration_ms: float | None = Field(description="How long the plugin took to answer.")
 

@@ -14,7 +14,7 @@ from isp_plugins.api.schemas.base import (
     Switch,
     datetime,
 )
-from isp_plugins.api.schemas.health import BreakerOut
+from isp_plugins.api.schemas.breaker import BreakerOut
 from isp_plugins.contracts.vocabulary import (
     BindingStatus,
     DispatchStatus,

@@ -132,6 +132,18 @@ class HealthSummaryOut(Output):
     reasons: list[str]
 
 
+class ReleaseOut(Output):
+    """What is installed of a plugin."""
+
+    id: int
+    version: str
+    digest: str = Field(description="`sha256:` and the digest of the wheel.")
+    source: JsonObject = Field(description="Where it came from; of git, with the commit.")
+    environment: str = Field(description="Key of its environment; plugins with equal locks share one.")
+    installed_at: datetime
+    installed_by: str
+
+
 class PluginOut(Output):
     """A plugin: its description, what the operator wants of it (`desired`), and what it is on this node (`state`)."""
 
@@ -146,6 +158,9 @@ class PluginOut(Output):
     entry_point: str
     config_schema: JsonObject
     runtime: RuntimeKind
+    release: ReleaseOut | None = Field(
+        description="What is installed of it; null for code on the plugin path."
+    )
     exclusive: bool
     trusted_inline: bool
     log_level: LogLevel

@@ -1,5 +1,6 @@
 """`health`: how one plugin does, now and before, or how all of them do."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -32,7 +33,9 @@ FIELDS: tuple[Column, ...] = (
     ("hanging threads", lambda report: report.get("abandoned_threads") or None),
     ("next try", "retry_at"),
     ("next probe", "next_probe_at"),
+    ("worker", lambda report: worker_in_words(report.get("worker"))),
     ("circuit breaker", lambda report: breaker_in_words(report["breaker"])),
+    ("sandbox", lambda report: _sandbox_in_words(report.get("sandbox"))),
 )
 CHECKS: tuple[Column, ...] = (("CHECK", "name"), ("STATUS", "status"), ("MESSAGE", "message"))
 HISTORY: tuple[Column, ...] = (
@@ -43,6 +46,13 @@ HISTORY: tuple[Column, ...] = (
     ("HEALTH", "status"),
     ("MESSAGE", "message"),
 )
+
+
+def _sandbox_in_words(sandbox: Mapping[str, Any] | None) -> str | None:
+    if sandbox is None:
+        return None
+    lacking = "; ".join(f"{each['layer']}: {each['why']}" for each in sandbox["missing"])
+    return f"{sandbox['level']} (without {lacking})" if lacking else str(sandbox["level"])
 
 
 def add_to(app: typer.Typer) -> None:
@@ -79,6 +89,16 @@ def breaker_in_words(breaker: dict[str, Any]) -> str | None:
         return f"closed since {breaker['since']}" if breaker["since"] else None
     retry = f", one call tries at {breaker['retry_at']}" if breaker["retry_at"] else ""
     return f"{breaker['state']} since {breaker['since']}{retry}: {breaker['cause']}"
+
+
+def worker_in_words(worker: dict[str, Any] | None) -> str | None:
+    """A plugin's worker in a line; None where the plugin runs in process."""
+    if worker is None:
+        return None
+    if worker["pid"] is None:
+        return f"down; isp-plugins deaths {worker['name']}"
+    odd = "".join(f"; {warning}" for warning in worker["warnings"])
+    return f"process {worker['pid']} since {worker['started_at']}{odd}"
 
 
 def _overview(session: Session, page: int, size: int) -> None:

@@ -12,6 +12,17 @@ from isp_plugins.cli.session import Session, command
 TAIL = 10
 """Older lines that come first when following."""
 
+TracebackFilter = Annotated[
+    bool | None,
+    typer.Option("--with-traceback/--without-traceback", help="Only lines with a traceback, or without."),
+]
+FollowOption = Annotated[
+    bool,
+    typer.Option(
+        "--follow", "-f", help="Print lines as they come, until Ctrl-C; with --json one object a line."
+    ),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the application."""
@@ -35,22 +46,14 @@ def logs(
     slower_than: Annotated[
         float | None, typer.Option(min=0, help="Only calls of at least so many milliseconds.")
     ] = None,
-    with_traceback: Annotated[
-        bool | None,
-        typer.Option("--with-traceback/--without-traceback", help="Only lines with a traceback, or without."),
-    ] = None,
+    with_traceback: TracebackFilter = None,
     q: Annotated[
         str | None, typer.Option("--search", help="Only messages and tracebacks that contain this.")
     ] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page, newest first.")] = 1,
     size: Annotated[int, typer.Option(min=1, max=200, help="How many on a page.")] = 50,
     tracebacks: Annotated[bool, typer.Option("--tracebacks", help="Show tracebacks too.")] = False,
-    follow: Annotated[
-        bool,
-        typer.Option(
-            "--follow", "-f", help="Print lines as they come, until Ctrl-C; with --json one object a line."
-        ),
-    ] = False,
+    follow: FollowOption = False,
     tail: Annotated[
         int,
         typer.Option(min=0, max=1000, help="With --follow: so many older lines first (none with --since)."),

@@ -31,6 +31,10 @@ FIELDS: tuple[Column, ...] = (
     ("author", "author"),
     ("type", "plugin_type"),
     ("module", lambda plugin: f"{plugin['module_path']}:{plugin['entry_point']}"),
+    ("runtime", "runtime"),
+    ("installed from", lambda plugin: _source_of(plugin.get("release"))),
+    ("digest", "release.digest"),
+    ("environment", "release.environment"),
     ("state", "state"),
     ("desired", "desired"),
     ("since", "since"),
@@ -250,3 +254,12 @@ def _dependency(need: dict[str, Any]) -> str:
     found = need.get("found") or "missing"
     verdict = f"found {found}" if need.get("is_satisfied") else f"NOT satisfied, found {found}"
     return f"{need['name']}{need.get('specifier', '')} ({verdict})"
+
+
+def _source_of(release: dict[str, Any] | None) -> str:
+    """Where an installed plugin came from, in a few words."""
+    if release is None:
+        return ""
+    source = release["source"]
+    parts = (source.get("location") or source.get("name"), source.get("commit"))
+    return " ".join(str(part) for part in parts if part)

@@ -5,10 +5,18 @@ from isp_plugins.db.tables.audit import AuditEntry, AuditHead
 from isp_plugins.db.tables.base import Base
 from isp_plugins.db.tables.catalogue import PluginRegistryEntry, PluginTemplate
 from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConfiguration
+from isp_plugins.db.tables.deaths import PluginDeath
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
 from isp_plugins.db.tables.health import PluginHealthEntry
 from isp_plugins.db.tables.logs import PluginLog, PluginLogTotals
-from isp_plugins.db.tables.plugins import Plugin, PluginDependency, PluginHook, PluginInstance
+from isp_plugins.db.tables.operations import OperationRow
+from isp_plugins.db.tables.plugins import (
+    Plugin,
+    PluginDependency,
+    PluginHook,
+    PluginInstance,
+    PluginRelease,
+)
 from isp_plugins.db.tables.statistics import PluginLastRuns, PluginStatistics
 from isp_plugins.db.tables.storage import PluginStorageItem
 from isp_plugins.db.tables.system import SystemMetadata
@@ -20,8 +28,10 @@ __all__ = [
     "Base",
     "ConfigurationVersion",
     "IdempotentDispatch",
+    "OperationRow",
     "Plugin",
     "PluginConfiguration",
+    "PluginDeath",
     "PluginDependency",
     "PluginHealthEntry",
     "PluginHook",
@@ -30,6 +40,7 @@ __all__ = [
     "PluginLog",
     "PluginLogTotals",
     "PluginRegistryEntry",
+    "PluginRelease",
     "PluginStatistics",
     "PluginStorageItem",
     "PluginTemplate",

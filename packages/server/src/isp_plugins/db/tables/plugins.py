@@ -31,6 +31,10 @@ class Plugin(Base):
     log_level: Mapped[str] = mapped_column(Word, default="INFO")
     desired: Mapped[str] = mapped_column(Word, default="disabled", index=True)
     generation: Mapped[int] = mapped_column(default=1)
+    release_id: Mapped[int | None]
+    """What is installed of it (`plugin_releases`, which hangs on this row, not the other way round); none for code on the plugin path."""
+    uninstalled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when it is uninstalled, and only what was to be kept of it is here; its name and id wait for the next installation."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -43,6 +47,28 @@ class Plugin(Base):
     instances: Mapped[list["PluginInstance"]] = relationship(
         back_populates="plugin", cascade="all, delete-orphan", passive_deletes=True
     )
+
+
+class PluginRelease(Base):
+    """One version of a plugin as it was installed: which artifact, in which environment, from where."""
+
+    __tablename__ = "plugin_releases"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plugin_id: Mapped[int] = mapped_column(ForeignKey("plugins.id", ondelete="CASCADE"), index=True)
+    version: Mapped[str] = mapped_column(Name)
+    digest: Mapped[str] = mapped_column(Name)
+    """SHA-256 of the wheel; the name of the artifact's folder."""
+    environment: Mapped[str] = mapped_column(Name)
+    """Name of the environment's folder."""
+    lock: Mapped[dict[str, Any]] = mapped_column(Json)
+    manifest: Mapped[dict[str, Any]] = mapped_column(Json)
+    source: Mapped[dict[str, Any]] = mapped_column(Json)
+    """Where it came from, without credentials."""
+    operation_id: Mapped[int | None]
+    """The installation that made it, which is forgotten sooner."""
+    installed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    installed_by: Mapped[str] = mapped_column(Name)
 
 
 class PluginInstance(Base):

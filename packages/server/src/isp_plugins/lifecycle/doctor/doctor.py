@@ -39,13 +39,16 @@ from isp_plugins.lifecycle.doctor.gather_installation import Host, gather, gathe
 from isp_plugins.lifecycle.doctor.gather_plugin import (
     binding_facts,
     configuration_facts,
+    last_death,
     last_errors,
     module_facts,
 )
 from isp_plugins.lifecycle.doctor.hook_facts import Counts, HookFacts, SubscriptionFacts
 from isp_plugins.lifecycle.doctor.plugin_facts import PluginFacts
+from isp_plugins.lifecycle.errors import WorkerlessError
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.lifecycle.records import HealthReport, PluginRecord
+from isp_plugins.lifecycle.worker_views import WorkerView
 from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -103,6 +106,8 @@ class Doctor:
             errors=await last_errors(plugin_id, self.logs),
             abandoned=self.threads.abandoned(plugin_id) if self.is_running else Unread("no server runs here"),
             abandoned_limit=self.settings.abandoned_thread_limit,
+            worker=self._worker(plugin_id),
+            last_death=await last_death(plugin_id, self.manager.workers),
             breaker=record.tripped,
             probe=await self._probe(record, actor) if probe else None,
         )
@@ -185,6 +190,12 @@ class Doctor:
             return await self.manager.health(record.id)
         except PluginSystemError as error:
             return error.message
+
+    def _worker(self, plugin_id: int) -> WorkerView | None:
+        try:
+            return self.manager.workers.of(plugin_id)
+        except WorkerlessError:
+            return None
 
     async def _views(self, plugin_id: int) -> Sequence[HookView] | Unread:
         try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.db.schema_state import Found
 from isp_plugins.lifecycle.doctor.findings import Unread
@@ -99,10 +100,13 @@ class KernelFacts:
     landlock_abi: int
     """0: there is none."""
     seccomp: bool
-    user_namespaces: bool | Unread
+    namespaces: bool | Unread
+    """Whether a worker of this user may have a network and a view of the files of its own."""
     cgroup_v2: bool
     cgroup_delegated: bool
     """Whether this process may make groups below its own."""
+    sandbox: Enforcement = Enforcement.BEST_EFFORT
+    """The operator's setting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

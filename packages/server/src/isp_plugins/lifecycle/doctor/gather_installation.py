@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ciphertext_exists
 from isp_plugins.contracts.vocabulary import Desired
@@ -77,7 +78,7 @@ async def gather(
         folders=files.folders_of(settings),
         private_files=files.private_files_of(settings, file),
         clock=ClockFacts(host.drift_s() if host else NOT_RUNNING, files.zone_name()),
-        kernel=await asyncio.to_thread(probe_kernel),
+        kernel=await asyncio.to_thread(probe_kernel, Enforcement(settings.sandbox)),
         process=files.process_facts(),
         running=host.running() if host else NOT_RUNNING,
         backup=files.backup_facts(data / BACKUPS, clock.now().timestamp())

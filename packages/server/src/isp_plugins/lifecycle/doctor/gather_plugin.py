@@ -9,6 +9,7 @@ from isp_plugins.configuration import ConfigChange, ConfigurationService
 from isp_plugins.configuration.errors import ConfigSchemaInvalidError
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.contracts.vocabulary import LogLevel
+from isp_plugins.contracts.worker import Death
 from isp_plugins.hooks.records import HookView
 from isp_plugins.lifecycle.doctor.code import MAX_SOURCE, read_source
 from isp_plugins.lifecycle.doctor.findings import Unread
@@ -20,6 +21,7 @@ from isp_plugins.lifecycle.doctor.plugin_facts import (
     ModuleFacts,
 )
 from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.lifecycle.workers import Workers
 from isp_plugins.runtime import names, search
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.records import LogFilters
@@ -129,3 +131,11 @@ async def last_errors(plugin_id: int, logs: PluginLogs) -> list[LogLine] | Unrea
     except UNAVAILABLE as error:
         return Unread(cause_of(error))
     return [LogLine(line.at, line.message) for line in page.items]
+
+
+async def last_death(plugin_id: int, workers: Workers) -> Death | Unread | None:
+    """How a worker of the plugin ended last that nobody asked to."""
+    try:
+        return next(iter((await workers.deaths(plugin_id, size=1)).items), None)
+    except UNAVAILABLE as error:
+        return Unread(cause_of(error))

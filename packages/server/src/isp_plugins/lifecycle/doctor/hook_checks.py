@@ -42,6 +42,11 @@ _LATER: Mapping[SkipReason, tuple[str, str, str]] = {
         "an active plugin",
         "isp-plugins doctor plugin {plugin}",
     ),
+    SkipReason.WORKER_DOWN: (
+        "its plugin's worker had died and was not up again",
+        "a worker that does not die",
+        "isp-plugins deaths {plugin}",
+    ),
     SkipReason.BREAKER_OPEN: (
         "its plugin's circuit breaker was open",
         "calls that do not fail",

@@ -3,11 +3,12 @@
 1. Every secret must open with a key of the ring; plugins whose secrets do not are named, with a count and never a value.
 2. The audit chain's head must fit its last entry and its file; `isp-plugins audit verify` looks at every entry.
 3. Time: records are in UTC; a wall clock that jumped, or differs from the database's, puts records out of order.
-4. What the kernel lacks is a warning: nothing that runs needs it, isolation of plugins will.
+4. What the kernel lacks for the isolation of plugins is a warning; a problem only where the operator requires the full sandbox.
 """
 
 from collections.abc import Iterator, Sequence
 
+from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.lifecycle.doctor.facts import (
     ClockFacts,
@@ -158,13 +159,13 @@ def _apart(check: str, found: str, apart: float, limit: float) -> Finding:
 
 
 def check_kernel(facts: KernelFacts) -> Iterator[Finding]:
-    """What isolation of plugins will need; nothing that runs now needs it."""
+    """What the kernel offers for the isolation of plugins, and whether their sandbox is as the operator wants it."""
     lacking = [
         name
         for name, is_there in (
             ("Landlock", facts.landlock_abi > 0),
             ("seccomp", facts.seccomp),
-            ("user namespaces", facts.user_namespaces is True),
+            ("namespaces", facts.namespaces is True),
             ("cgroup v2", facts.cgroup_v2),
             ("a cgroup of its own to divide", facts.cgroup_delegated or not facts.cgroup_v2),
         )
@@ -176,12 +177,35 @@ def check_kernel(facts: KernelFacts) -> Iterator[Finding]:
     )
     if not lacking:
         yield ok("kernel", found)
-        return
-    yield warning(
-        "kernel",
+    else:
+        yield warning(
+            "kernel",
+            found,
+            expected="Landlock, seccomp, namespaces and a delegated cgroup v2, for the isolation of plugins",
+            next_step="the sandbox needs Landlock and seccomp (a kernel 5.13 or newer), the rest adds to it; let systemd delegate a cgroup (Delegate=yes)",
+        )
+    yield check_sandbox(facts)
+
+
+def check_sandbox(facts: KernelFacts) -> Finding:
+    """Whether plugins with grants run in the full sandbox; what each worker really has stands with its health."""
+    full = facts.landlock_abi > 0 and facts.seccomp
+    found = f"{facts.sandbox} ({'the full set' if full else 'not the full set'} on this kernel)"
+    if facts.sandbox is Enforcement.OFF:
+        return warning(
+            "sandbox",
+            "switched off: plugins with grants can do whatever this server's user can",
+            expected="ISP_PLUGINS_SANDBOX=require or best-effort",
+            next_step="remove ISP_PLUGINS_SANDBOX=off and restart",
+        )
+    if full:
+        return ok("sandbox", found)
+    tell = problem if facts.sandbox is Enforcement.REQUIRE else warning
+    return tell(
+        "sandbox",
         found,
-        expected="Landlock, seccomp, user namespaces and a delegated cgroup v2, for the isolation of plugins",
-        next_step="nothing that runs now needs them; before plugins run isolated, use a kernel 5.13 or newer and let systemd delegate a cgroup (Delegate=yes)",
+        expected="Landlock (Linux 5.13 or newer, switched on) and seccomp on x86_64 or aarch64",
+        next_step="use a newer kernel; with ISP_PLUGINS_SANDBOX=require no plugin with grants starts here until then",
     )
 
 

@@ -17,6 +17,7 @@ from isp_plugins.lifecycle.doctor.plugin_facts import (
     ModuleFacts,
     PluginFacts,
 )
+from isp_plugins.lifecycle.doctor.worker_checks import check_worker
 from isp_plugins.lifecycle.records import PluginRecord
 
 CODE_CHECKS = ("module", "file", "syntax", "entry point", "interface")
@@ -34,6 +35,7 @@ def findings_of(facts: PluginFacts) -> tuple[Finding, ...]:
         *check_bindings(facts.bindings, record.name),
         check_state(record),
         check_threads(facts),
+        *check_worker(facts.worker, facts.last_death, record.state, record.name),
         check_breaker(facts.breaker, record),
         check_errors(facts.errors, record),
         check_health(facts),

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from isp_plugins.contracts.worker import Death
 from isp_plugins.lifecycle.doctor.code import Source
 from isp_plugins.lifecycle.doctor.findings import Unread
 from isp_plugins.lifecycle.records import HealthReport, PluginRecord
+from isp_plugins.lifecycle.worker_views import WorkerView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,10 @@ class PluginFacts:
     """Its newest log lines at level ERROR and above."""
     abandoned: int | Unread
     abandoned_limit: int
+    worker: WorkerView | None = None
+    """Its worker; None where it runs in process."""
+    last_death: Death | Unread | None = None
+    """How a worker of it ended last that nobody asked to."""
     breaker: str | None
     """Why its circuit breaker holds calls back; None: it does not."""
     probe: HealthReport | str | None

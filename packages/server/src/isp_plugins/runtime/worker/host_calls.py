@@ -39,6 +39,8 @@ class HostDesk:
         self._bucket = Bucket(per_second)
         self._tasks: set[asyncio.Task[None]] = set()
         self._slowed = 0
+        self.slowed = 0
+        """Host calls slowed down since it began."""
         self._reported: float | None = None
         self._requests: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
             "storage.get": lambda params: self._host.storage_get(_text(params, "key")),
@@ -108,6 +110,7 @@ class HostDesk:
         if pause <= 0:
             return
         self._slowed += 1
+        self.slowed += 1
         if self._reported is None or now - self._reported >= REPORT_S:
             slowed, self._slowed, self._reported = self._slowed, 0, now
             self._log.note(

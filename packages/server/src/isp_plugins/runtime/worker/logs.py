@@ -37,6 +37,8 @@ class WorkerLog:
         self._rate = lines_per_second
         self._bucket = Bucket(lines_per_second)
         self._left_out = 0
+        self.left_out = 0
+        """Lines left out since it began."""
         self._reported: float | None = None
         self.tail: deque[str] = deque(maxlen=TAIL)
 
@@ -84,6 +86,7 @@ class WorkerLog:
         now = self._now()
         if not self._bucket.try_take(now):
             self._left_out += 1
+            self.left_out += 1
             return False
         if self._left_out and (self._reported is None or now - self._reported >= REPORT_S):
             left_out, self._left_out, self._reported = self._left_out, 0, now

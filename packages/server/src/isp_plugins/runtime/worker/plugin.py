@@ -81,6 +81,11 @@ class WorkerPlugin:
         return self._worker.death
 
     @property
+    def sandbox(self) -> Mapping[str, Any] | None:
+        """What holds of its sandbox; None where it is trusted as a whole."""
+        return self._worker.sandbox
+
+    @property
     def worker(self) -> Worker:
         """The process and its channel."""
         return self._worker
@@ -115,7 +120,7 @@ class WorkerPlugin:
         self._require_running()
         if not self.can_configure:
             raise ConfigureFailedError(reason="it has no method configure(config); reload it instead")
-        await self._agree(ConfigureFailedError, "configure", {"config": dict(config)})
+        await self._agree(ConfigureFailedError, "configure", {"config": self._worker.configuration(config)})
         self._request = replace(self._request, config=dict(config))
 
     async def test_connection(self) -> Mapping[str, Any] | None:

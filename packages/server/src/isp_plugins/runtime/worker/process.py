@@ -20,6 +20,7 @@ from typing import Any
 
 from isp_plugin_sdk.wire import SOCKET_VARIABLE
 from isp_plugins.contracts.worker import ResourceUse, WorkerProgram
+from isp_plugins.runtime.worker.confining import Confinement
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _THROUGH = (
@@ -77,17 +78,21 @@ class WorkerProcess:
             self.ended.set_result(_ending(code, usage))
 
 
-def start(program: WorkerProgram, loop: asyncio.AbstractEventLoop) -> tuple[WorkerProcess, socket.socket]:
+def start(
+    program: WorkerProgram, loop: asyncio.AbstractEventLoop, confinement: Confinement | None = None
+) -> tuple[WorkerProcess, socket.socket]:
     """Start a worker; its process and the host's end of its channel. `OSError` where that is impossible."""
     ours, theirs = socket.socketpair()
     try:
-        child = _spawn(program, theirs)
+        child = _spawn(program, theirs, confinement)
         process = WorkerProcess(child, loop)
     except BaseException:
         ours.close()
         raise
     finally:
         theirs.close()
+        if confinement is not None:
+            confinement.handed_over()
     return process, ours
 
 
@@ -97,17 +102,31 @@ def environment_of(program: WorkerProgram) -> dict[str, str]:
     return few | dict(program.environment)
 
 
-def _spawn(program: WorkerProgram, end: socket.socket) -> "subprocess.Popen[bytes]":
+def _spawn(
+    program: WorkerProgram, end: socket.socket, confinement: Confinement | None
+) -> "subprocess.Popen[bytes]":
     environment, argv = environment_of(program), list(program.argv)
+    through: tuple[str, str] = ("-c", _THROUGH)
+    given: tuple[int, ...] = ()
+    if confinement is not None:
+        given = confinement.hand_over(launched=program.speaks_over_stdio)
+        through = ("-m", "isp_plugin_sdk.sandbox.launch")
+        environment |= confinement.environment
     if program.speaks_over_stdio:
-        argv = [sys.executable, "-I", "-c", _THROUGH, str(os.getpid()), *argv]
+        argv = [sys.executable, "-I", *through, str(os.getpid()), *argv]
         streams: dict[str, Any] = {"stdin": end, "stdout": end, "stderr": subprocess.PIPE}
     else:
         environment[SOCKET_VARIABLE] = str(end.fileno())
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        streams["pass_fds"] = (end.fileno(),)
+        given = (*given, end.fileno())
     return subprocess.Popen(  # noqa: S603  the operator's own program, never through a shell
-        argv, cwd=program.folder, env=environment, bufsize=0, start_new_session=True, **streams
+        argv,
+        cwd=program.folder,
+        env=environment,
+        bufsize=0,
+        start_new_session=True,
+        pass_fds=given,
+        **streams,
     )
 
 

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
 from isp_plugin_sdk.wire import MAX_CALLS, PROTOCOL_VERSION
 from isp_plugin_sdk.wire.codes import Code
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.runtime import StartRequest
-from isp_plugins.contracts.worker import Death
+from isp_plugins.contracts.worker import Death, WorkerProgram
 from isp_plugins.runtime.errors import InitializeFailedError, LoadTimedOutError, PluginFailedError
 from isp_plugins.runtime.refusals import start_failure
+from isp_plugins.runtime.worker.confining import Confinement, Confiner
 from isp_plugins.runtime.worker.described import Described, NotDescribedError
 from isp_plugins.runtime.worker.errors import AnswerError, OverdueError, WorkerNotStartedError
 from isp_plugins.runtime.worker.limits import WorkerSettings
@@ -29,6 +31,7 @@ class WorkerRuntime:
         clock: For records of deaths.
         on_death: Told, on the event loop, of each death that nobody asked for.
         mask: Masks a plugin's secrets in a text.
+        confiner: Makes the sandbox of programs with grants; without one they are not started.
     """
 
     def __init__(
@@ -37,11 +40,18 @@ class WorkerRuntime:
         clock: Clock,
         on_death: Callable[[Death], None],
         mask: Callable[[int, str], str] = lambda _plugin_id, text: text,
+        confiner: Confiner | None = None,
     ) -> None:
+        self._confiner = confiner
         self._settings = settings
         self._clock = clock
         self._on_death = on_death
         self._mask = mask
+        self._living: dict[int, Worker] = {}
+
+    def living(self) -> tuple[Worker, ...]:
+        """The workers whose process was started and is not reaped, those that are just starting included."""
+        return tuple(self._living.values())
 
     async def start(self, request: StartRequest) -> WorkerPlugin:
         """Start, shake hands and initialise, each under its deadline; raises a `PluginFailedError` and leaves nothing behind."""
@@ -54,12 +64,17 @@ class WorkerRuntime:
             clock=self._clock,
             on_death=self._on_death,
             mask=self._mask,
+            confinement=self._confined(request, request.program),
         )
         try:
             await worker.start()
         except OSError as error:
+            if worker.confinement is not None:
+                worker.confinement.close()
             reason = f"{request.program.argv[0]} cannot be run in {request.program.folder}: {error}"
             raise WorkerNotStartedError(plugin=request.plugin_name, reason=reason) from None
+        self._living[worker.pid] = worker
+        worker.process.ended.add_done_callback(lambda _ending: self._forget(worker))
         try:
             await self._shake_hands(worker)
             described = await _initialize(worker)
@@ -68,6 +83,20 @@ class WorkerRuntime:
             raise
         worker.begin_pings()
         return WorkerPlugin(worker, described, self.start)
+
+    def _forget(self, worker: Worker) -> None:
+        if self._living.get(worker.pid) is worker:
+            del self._living[worker.pid]
+
+    def _confined(self, request: StartRequest, program: WorkerProgram) -> Confinement | None:
+        if program.grants is None:
+            return None
+        try:
+            if self._confiner is None:
+                raise WorkerNotStartedError(plugin=request.plugin_name, reason="nothing here makes sandboxes")
+            return self._confiner.confine(request, program)
+        except (GrantsInvalidError, OSError) as error:
+            raise WorkerNotStartedError(plugin=request.plugin_name, reason=str(error)) from error
 
     async def _shake_hands(self, worker: Worker) -> None:
         request, limit_s = worker.request, self._settings.handshake_timeout
@@ -90,9 +119,19 @@ class WorkerRuntime:
             reason = f"it refuses the handshake: {error.message}"
         else:
             if isinstance(answer, dict) and answer.get("protocol") == PROTOCOL_VERSION:
+                self._look_at_sandbox(worker, answer)
                 return
             reason = f"it does not speak protocol {PROTOCOL_VERSION}: {str(answer)[:200]}"
         raise WorkerNotStartedError(plugin=request.plugin_name, reason=reason)
+
+    @staticmethod
+    def _look_at_sandbox(worker: Worker, answer: dict[str, Any]) -> None:
+        if worker.confinement is None:
+            return
+        worker.sandbox = worker.confinement.report(answer)
+        reason = worker.confinement.why_not_used(worker.sandbox)
+        if reason is not None:
+            raise WorkerNotStartedError(plugin=worker.request.plugin_name, reason=reason)
 
 
 async def _initialize(worker: Worker) -> Described:
@@ -110,7 +149,7 @@ async def _initialize(worker: Worker) -> Described:
 
     worker.on_step = on_step
     params: dict[str, Any] = {
-        "config": dict(request.config),
+        "config": worker.configuration(request.config),
         "load_timeout_s": request.load_deadline_s,
         "initialize_timeout_s": request.initialize_deadline_s,
         "log_level": worker.log.level,

@@ -10,7 +10,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -18,10 +18,11 @@ from typing import Any
 from isp_plugin_sdk.wire.messages import Message, Shape
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.runtime import StartRequest
-from isp_plugins.contracts.worker import Death, DeathReason, WorkerProgram
+from isp_plugins.contracts.worker import Death, DeathReason, WorkerLimits, WorkerProgram
 from isp_plugins.runtime.errors import PluginStoppedError
 from isp_plugins.runtime.worker import process as processes
 from isp_plugins.runtime.worker.channel import Channel, Pending
+from isp_plugins.runtime.worker.confining import Confinement
 from isp_plugins.runtime.worker.errors import OverdueError, WorkerDiedError
 from isp_plugins.runtime.worker.host_calls import HostDesk
 from isp_plugins.runtime.worker.limits import WorkerSettings
@@ -47,8 +48,12 @@ class Worker:
         clock: Clock,
         on_death: Callable[[Death], None],
         mask: Callable[[int, str], str],
+        confinement: Confinement | None = None,
     ) -> None:
         self.request = request
+        self.confinement = confinement
+        self.sandbox: Mapping[str, Any] | None = None
+        """What holds of its sandbox, as it says; None: it has none."""
         self.program = program
         self.settings = settings
         self._clock = clock
@@ -69,7 +74,7 @@ class Worker:
     async def start(self) -> None:
         """Start the process and open its channel; `OSError`."""
         self._started_at: datetime = self._clock.now()
-        self.process, end = processes.start(self.program, self._loop)
+        self.process, end = processes.start(self.program, self._loop, self.confinement)
         self._outputs = [
             Output(stream, level, self.log, self._loop)
             for stream, level in zip(self.process.outputs, (logging.INFO, logging.INFO), strict=False)
@@ -83,9 +88,16 @@ class Worker:
             broken=lambda what: self.kill(DeathReason.PROTOCOL, f"it sent what is not the protocol: {what}"),
             closed=self._on_closed,
         )
-        self._desk = HostDesk(self.request.host, self.channel, self.log, self.settings.host_calls_per_second)
+        host = self.request.host if self.confinement is None else self.confinement.host
+        self._desk = HostDesk(host, self.channel, self.log, self.settings.host_calls_per_second)
         self._watching = self._loop.create_task(self._watch(), name=f"worker {self.process.pid}")
         await self._loop.create_unix_connection(lambda: self.channel, sock=end)
+
+    def configuration(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration as it is handed over: without secrets that are not granted."""
+        if self.confinement is None:
+            return dict(values)
+        return self.confinement.configuration(values, self.request.secret_keys)
 
     async def ask(self, method: str, params: dict[str, Any], limit_s: float, label: str | None = None) -> Any:
         """The answer to a request; `AnswerError`, `OverdueError`, `WorkerDiedError`."""
@@ -113,6 +125,32 @@ class Worker:
             timer for timer in self._hangs if not timer.cancelled() and timer.when() > self._loop.time()
         }
         self._hangs.add(timer)
+
+    @property
+    def plugin_id(self) -> int:
+        """Whose worker it is."""
+        return self.request.plugin_id
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    @property
+    def started_at(self) -> datetime:
+        """When its process was started."""
+        return self._started_at
+
+    @property
+    def limits(self) -> WorkerLimits:
+        """Those of its manifest."""
+        return self.program.limits
+
+    @property
+    def throttled(self) -> dict[str, int]:
+        """How often it was slowed down so far, by what it flooded."""
+        counts = {"log": self.log.left_out, "channel": self._desk.slowed}
+        return {what: count for what, count in counts.items() if count}
 
     def begin_pings(self) -> None:
         """From now on it has to answer."""
@@ -209,6 +247,8 @@ class Worker:
             self.death = self._certificate(ending)
             self.channel.fail(died)
         self._desk.close()
+        if self.confinement is not None:
+            self.confinement.close()
         self._over.set()
         if self.death is not None:
             self._on_death(self.death)

@@ -1,0 +1,195 @@
+"""What the sandbox costs: on a call into a worker, on a worker's start, and on a connect by way of the host.
+
+    python -m benchmarks.sandbox [--quick]
+
+1. Two workers of the same plugin and interpreter, one with grants and so in the sandbox, one trusted; rounds alternate between them, and the
+   median of the ratios of each round counts.
+2. A call is an `invoke` of a hook's method that returns at once. A start is everything up to `initialize`, with compiled bytecode.
+3. A connect is `socket.create_connection` to a listener of this process, direct and by way of the broker; printed without a bar.
+"""
+
+import argparse
+import asyncio
+import itertools
+import logging
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.harness import Row, Table
+from isp_plugin_sdk.sandbox.grants import Grants
+from isp_plugin_sdk.sandbox.policy import Enforcement
+from isp_plugins.clock import SystemClock
+from isp_plugins.contracts.runtime import StartRequest
+from isp_plugins.contracts.worker import WorkerProgram
+from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
+from isp_plugins.runtime.worker.confining import Confiner
+
+CALLS, CALL_ROUNDS, STARTS, CONNECTS = 300, 41, 21, 200
+COST, START = 1.05, 1.3
+PLUGIN = """
+import socket, time
+from app.services.plugin_service import PluginInterface
+
+
+class Plugin(PluginInterface):
+    def initialize(self):
+        return True
+
+    def listen(self, payload):
+        return payload["id"]
+
+    def connects(self, port, times):
+        began = time.perf_counter()
+        for _ in range(times):
+            socket.create_connection(("127.0.0.1", port)).close()
+        return (time.perf_counter() - began) / times
+"""
+_ids = itertools.count(1)
+
+
+class Workers:
+    """Starts the same plugin with and without a sandbox."""
+
+    def __init__(self, folder, port):
+        (folder / "code").mkdir()
+        (folder / "data").mkdir()
+        (folder / "code" / "measured.py").write_text(PLUGIN)
+        confiner = Confiner(folder / "data", Enforcement.BEST_EFFORT, 1_879_048_192, lambda *_: None)
+        self.runtime = WorkerRuntime(
+            WorkerSettings(handshake_timeout=60), SystemClock(), lambda _: None, confiner=confiner
+        )
+        self.folder = folder / "code"
+        self.grants = Grants.of({"network": [f"127.0.0.1:{port}"]})
+
+    async def start(self, *, confined):
+        argv = (
+            sys.executable,
+            "-I",
+            "-m",
+            "isp_plugin_sdk.serve",
+            "--path",
+            str(self.folder),
+            "measured:Plugin",
+        )
+        program = WorkerProgram(argv, self.folder, grants=self.grants if confined else None)
+        return await self.runtime.start(
+            StartRequest(
+                plugin_id=next(_ids), plugin_name="measured", generation=1, module_path="measured", entry_point="Plugin", config={},
+                trusted_inline=False, logger=logging.getLogger("measured"), host=None, load_deadline_s=60, initialize_deadline_s=60,
+                cleanup_deadline_s=60, program=program,
+            )
+        )  # fmt: skip
+
+
+async def calls(workers, table, rounds):
+    """The cost of the sandbox on a call."""
+    plain, confined = await workers.start(confined=False), await workers.start(confined=True)
+    table.add_note(f"level: {confined.sandbox['level']}")
+    ratios, times = [], []
+    try:
+        both = [running.callee("listen").call for running in (plain, confined)]
+        for _ in range(rounds):
+            took = [await timed(call) for call in both]
+            ratios.append(took[1] / took[0])
+            times.append(took[1])
+    finally:
+        await plain.stop()
+        await confined.stop()
+    table.add(
+        Row("a call into a sandboxed worker", statistics.median(ratios), "x unsandboxed", statistics.median(times) * 1e9, at_most=COST)
+    )  # fmt: skip
+
+
+async def timed(call):
+    """Seconds of one call, of many in a row."""
+    payload = {"id": 7}
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        await call(payload)
+    return (time.perf_counter() - began) / CALLS
+
+
+async def starts(workers, table, rounds):
+    """The cost of the sandbox on a start."""
+    ratios, times = [], []
+    for _ in range(rounds):
+        took = []
+        for confined in (False, True):
+            began = time.perf_counter()
+            running = await workers.start(confined=confined)
+            took.append(time.perf_counter() - began)
+            await running.stop()
+        ratios.append(took[1] / took[0])
+        times.append(took[1])
+    table.add(
+        Row("start of a sandboxed worker", statistics.median(ratios), "x unsandboxed", statistics.median(times) * 1e9, at_most=START)
+    )  # fmt: skip
+
+
+async def connects(workers, table, port, times):
+    """A connect by way of the host."""
+    plain, confined = await workers.start(confined=False), await workers.start(confined=True)
+    ratios, brokered = [], []
+    try:
+        for _ in range(5):
+            took = [
+                await running.execute("connects", {"port": port, "times": times}, 60)
+                for running in (plain, confined)
+            ]
+            ratios.append(took[1] / took[0])
+            brokered.append(took[1])
+    finally:
+        await plain.stop()
+        await confined.stop()
+    table.add(
+        Row(
+            "a connect by way of the host",
+            statistics.median(ratios),
+            "x direct",
+            statistics.median(brokered) * 1e9,
+        )
+    )
+
+
+async def measure(quick):
+    table = NotedTable("The sandbox")
+    table.start()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.create_server(("127.0.0.1", 0), backlog=4096) as server,
+    ):
+        server.setblocking(False)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(server.fileno(), _answer, server)
+        port = server.getsockname()[1]
+        workers = Workers(Path(folder), port)
+        await calls(workers, table, 7 if quick else CALL_ROUNDS)
+        await starts(workers, table, 5 if quick else STARTS)
+        await connects(workers, table, port, 50 if quick else CONNECTS)
+        loop.remove_reader(server.fileno())
+    return table
+
+
+def _answer(server):
+    server.accept()[0].close()
+
+
+class NotedTable(Table):
+    """A table with a line of text in between."""
+
+    def add_note(self, text):
+        print(f"  {text}", flush=True)
+
+
+def main(argv=()):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few rounds, to see that it works")
+    return asyncio.run(measure(parser.parse_args(argv).quick)).failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

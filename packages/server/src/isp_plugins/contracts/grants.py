@@ -1,0 +1,135 @@
+"""What plugins were granted, what was denied to them, and what a new version asks for more: values that runtime, operations and lifecycle share.
+
+1. A difference is told grant by grant; a grant that grows (another peer, more memory) is asked for again, one that shrinks is not.
+2. Grants that are weaker than they look are marked, wherever they are shown.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from isp_plugin_sdk.sandbox.grants import ANY_HOST, STORAGE, Grants
+
+
+class DenialKind(StrEnum):
+    """What kind of thing was denied."""
+
+    CONNECT = "connect"
+    """A connection to a peer that is not granted, or a name that led to where it must not."""
+    RESOLVE = "resolve"
+    """The addresses of a name that is not granted."""
+    HOST_CALL = "host_call"
+    """A call of the host that is not granted."""
+    SECRET = "secret"  # noqa: S105  a kind, not a secret
+    """A secret configuration value that is not granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """One thing that a worker tried and the host refused."""
+
+    kind: DenialKind
+    what: str
+    """What was tried, e.g. `example.com:443`; at most 200 characters."""
+    grant: str
+    """The line of a manifest that would ask for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantLine:
+    """One grant as it is shown to whoever is to accept it."""
+
+    grant: str
+    """Where it stands in the manifest, e.g. `network`."""
+    what: str
+    meaning: str
+    weak: bool = False
+    """It opens more than it names."""
+
+    def __str__(self) -> str:
+        return f"{self.grant}: {self.what} ({self.meaning}){'; weaker than the others' if self.weak else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class GrantsDifference:
+    """What a version asks for more, and less, than the one before."""
+
+    more: tuple[GrantLine, ...]
+    less: tuple[GrantLine, ...]
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether an operator must accept it first."""
+        return bool(self.more)
+
+    def __str__(self) -> str:
+        lines = [*(f"+ {line}" for line in self.more), *(f"- {line}" for line in self.less)]
+        return "\n".join(lines) if lines else "the same grants as before"
+
+
+_CALLS = {
+    "storage": "its own key-value storage",
+    "dispatch": "run hooks of the host",
+    "emit": "tell events to other plugins",
+}
+_NUMBERS = {
+    "memory_mb": "MiB of memory",
+    "cpu_seconds": "seconds of processor time in its life",
+    "open_files": "open files",
+    "file_mb": "MiB in its largest file",
+}
+
+
+def grant_lines(grants: Grants) -> tuple[GrantLine, ...]:
+    """Every grant, one line each, in the order in which they are shown."""
+    return (*_lines(grants),)
+
+
+def grants_difference(old: Grants, new: Grants) -> GrantsDifference:
+    """What `new` grants and `old` does not, and the other way round; a first installation is compared with `Grants()`."""
+    before, after = grant_lines(old), grant_lines(new)
+    return GrantsDifference(more=_beyond(after, before, new, old), less=_beyond(before, after, old, new))
+
+
+def _beyond(
+    these: tuple[GrantLine, ...], those: tuple[GrantLine, ...], mine: Grants, other: Grants
+) -> tuple[GrantLine, ...]:
+    """Lines that only these have; of numbers only where they are larger."""
+    known = {(line.grant, line.what) for line in those}
+    return tuple(
+        line
+        for line in these
+        if (line.grant, line.what) not in known
+        if line.grant not in _NUMBERS or _larger(getattr(mine, line.grant), getattr(other, line.grant))
+    )
+
+
+def _larger(mine: int | None, other: int | None) -> bool:
+    """Whether a number grants more; one that is asked for is more than none."""
+    return mine is not None and (other is None or mine > other)
+
+
+def _lines(grants: Grants) -> Iterator[GrantLine]:
+    """One line for each grant."""
+    for peer in grants.network:
+        many = peer.host == ANY_HOST or (peer.network is not None and peer.network.num_addresses > 1)
+        wide = peer.port is None or many
+        yield GrantLine("network", str(peer), "connect over TCP, by way of the host", weak=wide)
+    for port in grants.native_ports:
+        yield GrantLine("native_ports", str(port), "connect to this port of any address", weak=True)
+    for path in grants.read:
+        yield GrantLine("files.read", path, "read")
+    for path in grants.write:
+        yield GrantLine("files.write", path, "read, change and delete")
+    for call in grants.host_calls:
+        kind, _, hook = call.partition(":")
+        yield GrantLine(
+            "host_calls", call, _CALLS[kind], weak=(hook or "*").endswith("*") and kind != STORAGE
+        )
+    for name in grants.secrets:
+        yield GrantLine("secrets", name, "is handed this secret")
+    if grants.processes:
+        yield GrantLine("processes", "yes", "start programs, which live in the same sandbox", weak=True)
+    for name, unit in _NUMBERS.items():
+        if (value := getattr(grants, name)) is not None:
+            yield GrantLine(name, str(value), unit)

@@ -1,0 +1,97 @@
+"""What is installed of a plugin: its releases, as values and as rows, always in the caller's session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from isp_plugins.db.tables import Plugin, PluginRelease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseDraft:
+    """A release that is about to be installed."""
+
+    version: str
+    digest: str
+    """SHA-256 of the wheel."""
+    environment: str
+    """Key of the environment."""
+    lock: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    source: Mapping[str, Any]
+    """Where it came from, without credentials."""
+    operation_id: int
+    """The installation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One version of a plugin as it is installed."""
+
+    id: int
+    version: str
+    digest: str
+    environment: str
+    manifest: Mapping[str, Any]
+    source: Mapping[str, Any]
+    operation_id: int | None
+    installed_at: datetime
+    installed_by: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the API shows it; the manifest's own fields stand with the plugin."""
+        return {
+            "id": self.id,
+            "version": self.version,
+            "digest": f"sha256:{self.digest}",
+            "source": dict(self.source),
+            "environment": self.environment,
+            "installed_at": self.installed_at,
+            "installed_by": self.installed_by,
+        }
+
+
+_COLUMNS = tuple(PluginRelease.__table__.c[name] for name in Release.__dataclass_fields__)
+
+
+async def add(
+    session: AsyncSession, plugin_id: int, draft: ReleaseDraft, *, now: datetime, who: str
+) -> Release:
+    """Store a release and make it the plugin's own."""
+    values = {
+        "plugin_id": plugin_id,
+        "version": draft.version,
+        "digest": draft.digest,
+        "environment": draft.environment,
+        "lock": dict(draft.lock),
+        "manifest": dict(draft.manifest),
+        "source": dict(draft.source),
+        "operation_id": draft.operation_id,
+        "installed_at": now,
+        "installed_by": who,
+    }
+    stored = await session.execute(insert(PluginRelease).returning(*_COLUMNS), values)
+    release = _release(stored.mappings().one())
+    await session.execute(update(Plugin).where(Plugin.id == plugin_id).values(release_id=release.id))
+    return release
+
+
+async def current(session: AsyncSession) -> dict[int, Release]:
+    """The release of every plugin that has one, by the release's id."""
+    query = select(*_COLUMNS).join(Plugin, Plugin.release_id == PluginRelease.id)
+    return {row["id"]: _release(row) for row in (await session.execute(query)).mappings()}
+
+
+async def in_use(session: AsyncSession) -> tuple[frozenset[str], frozenset[str]]:
+    """Digests and environments that any release refers to."""
+    rows = (await session.execute(select(PluginRelease.digest, PluginRelease.environment))).all()
+    return frozenset(row.digest for row in rows), frozenset(row.environment for row in rows)
+
+
+def _release(row: RowMapping) -> Release:
+    return Release(**{name: row[name] for name in Release.__dataclass_fields__})

@@ -1,0 +1,73 @@
+"""Runs one hook of a build backend (PEP 517), away from every network; started by `building` with the build environment's own Python.
+
+    python -I build_child.py requires|wheel BACKEND BACKEND_PATH OUT RESULT
+
+Standard library only, and nothing of this product: the interpreter that runs it knows no other package than the build's.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+_NEW_USER, _NEW_PID, _NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> int:
+    """Cut the network off, then call the backend."""
+    what, backend, places, out, result = arguments
+    without_network = _leave_the_network()
+    sys.path[:0] = [os.path.realpath(place) for place in json.loads(places)]
+    value = _call(backend, what, out)
+    Path(result).write_text(
+        json.dumps({"value": value, "without_network": without_network}), encoding="utf-8"
+    )
+    return 0
+
+
+def _leave_the_network() -> bool:
+    """A network namespace with nothing in it, and process ids that all end with this process, where the kernel allows."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.geteuid(), os.getegid()
+    for flags in (_NEW_NETWORK | _NEW_PID, _NEW_NETWORK | _NEW_PID | _NEW_USER, _NEW_NETWORK | _NEW_USER):
+        if libc.unshare(flags) != 0:
+            continue
+        if flags & _NEW_USER:
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+            Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        if flags & _NEW_PID:
+            _go_on_in_a_child(libc)
+        return True
+    return False
+
+
+def _go_on_in_a_child(libc: ctypes.CDLL) -> None:
+    """The child is the first process of the new namespace: whatever it starts ends with it, and it ends with us."""
+    child = os.fork()
+    if child == 0:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        return
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _call(backend: str, what: str, out: str) -> Any:
+    module, _, attribute = backend.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in attribute.split(".") if attribute else ():
+        found = getattr(found, part)
+    if what == "requires":
+        hook = getattr(found, "get_requires_for_build_wheel", None)
+        return list(hook(None)) if hook else []
+    return found.build_wheel(out, None, None)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,132 @@
+"""docs/protocol.md says what is true: its messages have the shapes that the suite checks, its worker runs, its tables are complete."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from isp_plugins.conformance.session import Options, opened
+from isp_plugins.conformance.shapes import (
+    ERROR_DATA,
+    TO_HOST,
+    TO_WORKER,
+    Shape,
+    mistakes,
+    mistakes_in_message,
+)
+from isp_plugins.conformance.suite import CHECKS, run
+from isp_plugins.conformance.vocabulary import DEFAULT_LIMIT, MAX_CALLS, SOCKET_VARIABLE, Code, Stage, Verdict
+from support.commands import ROOT
+
+PAGE = (ROOT / "docs" / "protocol.md").read_text()
+LINE = re.compile(r"^(host|worker) +(\{.*\})$")
+BLOCKS = [
+    [(match[1], json.loads(match[2])) for line in block.splitlines() if (match := LINE.match(line))]
+    for block in re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+]
+MESSAGES = [message for block in BLOCKS for message in block]
+CONVERSATION = BLOCKS[-1]
+
+
+@pytest.fixture
+def greeter(tmp_path):
+    """The worker that the page prints."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    path = tmp_path / "greeter.py"
+    path.write_text(code)
+    return sys.executable, str(path)
+
+
+def test_every_line_of_an_example_is_a_message():
+    printed = [
+        line for block in re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()
+    ]
+    assert len(printed) == len(MESSAGES) > 40
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_messages_have_the_shapes_that_are_checked(block):
+    asked = {}
+    for sender, message in block:
+        assert mistakes_as(sender, message) == [], message
+        if "method" in message:
+            asked[sender, message.get("id")] = message["method"]
+        elif "result" in message:
+            method = asked["worker" if sender == "host" else "host", message["id"]]
+            assert mistakes((TO_WORKER | TO_HOST)[method].result, message["result"]) == []
+
+
+def mistakes_as(sender, message):
+    """What makes a message none of this sender's."""
+    if sender == "worker" or "method" not in message:
+        return mistakes_in_message(message)
+    shape = TO_WORKER.get(message["method"], Shape({"not": {}}))
+    has_id = mistakes({"type": "integer", "minimum": 1}, message.get("id")) == []
+    return mistakes(shape.params, message["params"]) + (["id"] if has_id == (shape.result is None) else [])
+
+
+@pytest.mark.parametrize(("sender", "names"), [("host", set(TO_WORKER)), ("worker", set(TO_HOST))])
+def test_every_request_and_notification_has_an_example(sender, names):
+    assert {message["method"] for by, message in MESSAGES if by == sender and "method" in message} == names
+
+
+def test_every_error_code_is_told_and_those_with_data_have_an_example():
+    assert set(map(int, re.findall(r"^\| (-?\d+) \|", PAGE, re.MULTILINE))) == set(Code)
+    shown = {message["error"]["code"] for _, message in MESSAGES if "error" in message}
+    assert set(ERROR_DATA) <= shown
+
+
+def test_every_check_stands_with_its_rule():
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", PAGE.partition("The checks:")[2], re.MULTILINE))
+    assert told == {check.name: check.rule for check in CHECKS}
+
+
+def test_methods_of_the_conformance_plugin_are_told():
+    table = PAGE.partition("*conformance plugin*")[2].partition("The checks:")[0]
+    told = set(re.findall(r"^\| `([a-z]+)`", table, re.MULTILINE))
+    assert told == {method for check in CHECKS for method in check.methods}
+
+
+@pytest.mark.parametrize(
+    "text", [SOCKET_VARIABLE, f'"max_message_bytes": {DEFAULT_LIMIT}', f'"max_calls": {MAX_CALLS}']
+)
+def test_words_and_numbers_are_the_codes(text):
+    assert text in PAGE
+
+
+def test_conversation_is_what_the_printed_worker_says(greeter):
+    with subprocess.Popen(greeter, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for sender, message in CONVERSATION:
+            if sender == "host":
+                process.stdin.write(json.dumps(message).encode() + b"\n")
+                process.stdin.flush()
+            else:
+                assert json.loads(process.stdout.readline()) == message
+        assert (process.stdout.read(), process.wait(timeout=60)) == (b"", 0)
+
+
+async def test_printed_worker_keeps_the_rules(greeter):
+    report = await run(Options(greeter, answer_s=60, handshake_s=60, any_plugin=True))
+    assert [
+        result for result in report.results if result.verdict not in {Verdict.PASSED, Verdict.SKIPPED}
+    ] == []
+    assert report.conforms
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="needs Node.js 20 or newer: there is no `node` on the PATH"
+)
+async def test_author_guides_plugin_in_javascript_answers(tmp_path):
+    (code,) = re.findall(r"```js\n(.*?)```", (ROOT / "docs" / "authors.md").read_text(), re.DOTALL)
+    (tmp_path / "main.js").write_text(code)
+    shutil.copy(ROOT / "examples" / "plugins" / "fair_use_node" / "protocol.js", tmp_path)
+    options = Options(
+        ("node", str(tmp_path / "main.js")), config={"greeting": "Hello"}, answer_s=60, handshake_s=60
+    )
+    async with opened(options) as session:
+        await session.reach(Stage.ACTIVE)
+        session.host.storage["greeted"] = 41
+        assert await session.value("greet", {"id": 7, "name": "Ada"}) == "Hello, Ada! You are number 42."

@@ -1,0 +1,95 @@
+"""What a manifest's grants may say, and that everything wrong in them is told at once."""
+
+import pytest
+
+from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
+from isp_plugin_sdk.sandbox.grants import Grants, Peer, peer_of
+
+
+def mistakes(table):
+    with pytest.raises(GrantsInvalidError) as caught:
+        Grants.of(table)
+    return {each["path"]: each["message"] for each in caught.value.mistakes}
+
+
+def test_empty_table_grants_nothing():
+    assert Grants.of({}) == Grants()
+    assert Grants().to_table() == {}
+
+
+def test_table_survives_being_read_and_written():
+    table = {
+        "network": ["api.example.com:443", "10.0.0.0/8:*", "[2001:db8::1]:25"],
+        "native_ports": [5432],
+        "files": {"read": ["/srv/rates"], "write": ["/srv/out"]},
+        "host_calls": ["storage", "dispatch:invoice_*", "emit:payment_received"],
+        "secrets": ["api_key"],
+        "processes": True,
+        "memory_mb": 256,
+        "cpu_seconds": 60,
+        "open_files": 64,
+        "file_mb": 10,
+    }
+    assert Grants.of(table).to_table() == table
+
+
+@pytest.mark.parametrize(
+    ("text", "peer"),
+    [
+        ("API.Example.com.:443", Peer("api.example.com", 443)),
+        ("[2001:DB8:0::1]:25", Peer("2001:db8::1", 25)),
+        ("10.0.0.0/8:*", Peer("10.0.0.0/8", None)),
+        ("localhost:80", Peer("localhost", 80)),
+    ],
+)
+def test_peer_is_read_in_its_shortest_form(text, peer):
+    assert peer_of(text) == peer
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "example.com", ":443", "example.com:", "example.com:0", "example.com:65536", "2001:db8::1:25",
+     "*.example.com:443", "10.0.0.1/8:22", "1.2.3:80", "a b:80", "http://example.com:443", "example.com:-1", "a..b:80"],
+)  # fmt: skip
+def test_what_is_no_peer_is_refused(text):
+    with pytest.raises(ValueError, match="expected"):
+        peer_of(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("relative/path", "absolute"),
+        ("/srv/../etc", "`..`"),
+        ("/srv/./x", "`..`"),
+        ("~/x", "absolute"),
+        ("/srv/*", "wildcards"),
+        ("/", "root"),
+        ("//", "root"),
+        ("/srv\0/x", "literal"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_path_that_is_not_literal_and_absolute_is_refused(kind, path, why):
+    assert why in mistakes({"files": {kind: [path]}})[f"files.{kind}[0]"]
+
+
+def test_all_mistakes_are_told_at_once():
+    told = mistakes(
+        {
+            "netwrok": [],
+            "network": ["x"],
+            "native_ports": [0, "80", True],
+            "files": {"read": "/srv", "write": [3]},
+            "host_calls": ["storage", "delete:everything"],
+            "secrets": [""],
+            "processes": "yes",
+            "memory_mb": 1,
+            "open_files": 10.5,
+        }
+    )
+    assert set(told) == {
+        "netwrok", "network[0]", "native_ports[0]", "native_ports[1]", "native_ports[2]", "files.read",
+        "files.write[0]", "host_calls[1]", "secrets[0]", "processes", "memory_mb", "open_files",
+    }  # fmt: skip
+    assert "did you mean 'network'" in told["netwrok"]
