@@ -164,9 +164,10 @@ class Calls:
     def _answer(self, number: int, value: Any) -> bytes:
         """The answer with a value, or why it is not JSON."""
         try:
-            return self._bounded(number, self._link.answer_text(number, value))
+            text = self._link.answer_text(number, value)
         except NOT_ENCODABLE as error:
             return self.checked_answer(number, value, str(error))
+        return text if len(text) <= self.max_bytes else self._bounded(number, text)
 
     def checked_answer(self, number: int, value: Any, why: str = "") -> bytes:
         """The same, every part of it checked."""

@@ -40,17 +40,19 @@ class SocketEnd:
         self._socket = end
         self.send = end.sendall
         self.fileno = end.fileno
-        self._receive = end.recv
+        # One buffer for all: making a new one for each look would cost more than everything else that a small call needs.
+        self._buffer = memoryview(bytearray(CHUNK))
+        self._receive = end.recv_into
 
     def receive(self) -> bytes:
-        """What is there now."""
+        """What is there now; one thread at a time asks."""
         try:
-            data = self._receive(CHUNK, socket.MSG_DONTWAIT)
+            size = self._receive(self._buffer, CHUNK, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return b""
-        if not data:
+        if not size:
             raise EOFError
-        return data
+        return bytes(self._buffer[:size])
 
 
 class PipeEnd:

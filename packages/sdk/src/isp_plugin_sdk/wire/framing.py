@@ -27,9 +27,12 @@ class Lines:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that are whole now, without their newlines; `MessageTooLongError`."""
-        if b"\n" not in data:
+        end = data.find(b"\n")
+        if end < 0:
             self._keep(data)
             return []
+        if end == len(data) - 1 <= self.limit and not self._parts:  # one whole line, as mostly
+            return [data[:-1]]
         if self._parts:
             data = b"".join((*self._parts, data))
             self._parts.clear()

@@ -48,17 +48,18 @@ def failure(number: int | None, code: int, message: str, data: dict[str, Any] | 
 
 def shape_of(message: Any) -> Shape:
     """What a JSON value is as a message; `NotAMessageError`."""
-    if not isinstance(message, dict):
+    if type(message) is not dict:
         raise NotAMessageError(f"expected an object, got {type(message).__name__}")
     if "method" not in message:
         return _checked_response(message)
     if type(message["method"]) is not str:
         raise NotAMessageError("`method` is no text")
-    if type(message.get("params", {})) is not dict:
+    if "params" in message and type(message["params"]) is not dict:
         raise NotAMessageError("`params` is no object")
     if "id" not in message:
         return Shape.NOTIFICATION
-    if not is_number(message["id"]):
+    number = message["id"]
+    if type(number) is not int or number <= 0:
         raise NotAMessageError("the `id` of a request is no positive integer")
     return Shape.REQUEST
 
@@ -69,9 +70,11 @@ def is_number(value: Any) -> bool:
 
 
 def _checked_response(message: Message) -> Shape:
+    number = message.get("id")
+    if "result" in message and "error" not in message and type(number) is int and number > 0:
+        return Shape.RESPONSE  # as nearly all are
     if ("result" in message) == ("error" in message):
         raise NotAMessageError("expected either `method`, `result` or `error`")
-    number = message.get("id")
     if not is_number(number) and not (number is None and "error" in message):
         raise NotAMessageError("the `id` of a response is no positive integer")
     if "error" in message:

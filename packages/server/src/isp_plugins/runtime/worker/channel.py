@@ -21,7 +21,7 @@ from isp_plugin_sdk.wire.framing import Lines, MessageTooLongError
 from isp_plugin_sdk.wire.messages import Message, NotAMessageError, Shape, shape_of
 from isp_plugins.runtime.worker.errors import AnswerError, MessageTooLargeError, WorkerOverloadedError
 
-OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
 
 
 class Pending:
@@ -73,8 +73,9 @@ class Channel(asyncio.Protocol):
         self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, Pending] = {}
-        self._writable: asyncio.Event = asyncio.Event()
-        self._writable.set()
+        self.writable = True
+        """Whether the worker reads what is sent."""
+        self._resumed = asyncio.Event()
         self._held_back = 0
         self._failure: BaseException | None = None
         self._outbox: list[bytes] = []
@@ -95,11 +96,13 @@ class Channel(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The worker does not read."""
-        self._writable.clear()
+        self.writable = False
+        self._resumed.clear()
 
     def resume_writing(self) -> None:
         """It reads again."""
-        self._writable.set()
+        self.writable = True
+        self._resumed.set()
 
     def data_received(self, data: bytes) -> None:
         """Work off every message that is whole."""
@@ -117,11 +120,19 @@ class Channel(asyncio.Protocol):
         """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
         number = next(self._numbers)
         text = self._encoded(messages.request(number, method, params))
-        if not self._writable.is_set():
+        if not self.writable:
             await self._turn(len(text))
+        return self._post(number, text, label or method)
+
+    def post(self, method: str, params: dict[str, Any], label: str) -> Pending:
+        """The same without a step on the loop; only while `writable`."""
+        number = next(self._numbers)
+        return self._post(number, self._encoded(messages.request(number, method, params)), label)
+
+    def _post(self, number: int, text: bytes, label: str) -> Pending:
         if self._failure is not None:
             raise self._failure
-        pending = Pending(number, label or method, self._loop.create_future())
+        pending = Pending(number, label, self._loop.create_future())
         self._waiting[number] = pending
         self._write(text)
         return pending
@@ -134,7 +145,7 @@ class Channel(asyncio.Protocol):
     def answer(self, message: Message) -> None:
         """Answer one of the worker's requests."""
         if self._failure is None:
-            self._write(orjson.dumps(message, str, OPTIONS) + b"\n")
+            self._write(orjson.dumps(message, str, OPTIONS))
 
     def give_up(self, pending: Pending) -> bool:
         """Nobody waits any more: the worker is told to cancel. Whether it still owes the answer."""
@@ -171,7 +182,8 @@ class Channel(asyncio.Protocol):
         """The worker is gone: every request ends with this error, those to come, too."""
         if self._failure is None:
             self._failure = error
-        self._writable.set()
+        self.writable = True
+        self._resumed.set()
         waiting, self._waiting = self._waiting, {}
         for pending in waiting.values():
             if not pending.future.done():
@@ -188,8 +200,8 @@ class Channel(asyncio.Protocol):
             raise WorkerOverloadedError(plugin=self._plugin, waiting=self._held_back, limit=self._max_pending)
         self._held_back += size
         try:
-            while not self._writable.is_set():
-                await self._writable.wait()
+            while not self.writable:
+                await self._resumed.wait()
         finally:
             self._held_back -= size
 
@@ -214,9 +226,9 @@ class Channel(asyncio.Protocol):
         except TypeError:
             json_copy(message.get("params"), "what the plugin is called with")  # tells where it is no JSON
             raise
-        if len(text) > self._max_bytes:
-            raise MessageTooLargeError(plugin=self._plugin, size=len(text), limit=self._max_bytes)
-        return text + b"\n"
+        if len(text) - 1 > self._max_bytes:
+            raise MessageTooLargeError(plugin=self._plugin, size=len(text) - 1, limit=self._max_bytes)
+        return text
 
     def _take(self, line: bytes) -> None:
         message = orjson.loads(line)

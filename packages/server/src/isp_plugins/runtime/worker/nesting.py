@@ -12,4 +12,7 @@ def serving(channel: object, number: int) -> None:
 
 def parent_for(channel: object) -> int | None:
     """The innermost request of that worker that this is done for."""
-    return next((number for served, number in _serving.get() if served is channel), None)
+    for served, number in _serving.get():
+        if served is channel:
+            return number
+    return None

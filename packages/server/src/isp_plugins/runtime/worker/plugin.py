@@ -3,13 +3,13 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from isp_plugin_sdk.calling import reports
 from isp_plugin_sdk.calling.errors import RefusalKind
-from isp_plugin_sdk.context import current_call
+from isp_plugin_sdk.context import CallInfo, current_call
 from isp_plugin_sdk.errors import Reject
 from isp_plugin_sdk.plugin import LIFECYCLE_METHODS, PluginInterface
 from isp_plugin_sdk.wire.codes import Code
@@ -104,10 +104,7 @@ class WorkerPlugin:
         if not known.takes_payload:
             raise MethodArityError(method=method, plugin=self._described.name, signature=known.signature)
 
-        async def call(payload: Any) -> Any:
-            return await self._invoke(method, payload)
-
-        return Callee(call, CallMode.ASYNC)
+        return Callee(self._calling(method), CallMode.ASYNC)
 
     async def activate(self) -> None:
         """Call `activate` where there is one. `ActivateFailedError`."""
@@ -164,7 +161,11 @@ class WorkerPlugin:
     async def execute(self, method: str, parameters: Any, deadline_s: float) -> Any:
         """Call a public method of the plugin's own class; errors of `runtime.errors`."""
         self._require_running()
-        params = {"method": method, "parameters": parameters, "call": self._call(deadline_s)}
+        params = {
+            "method": method,
+            "parameters": parameters,
+            "call": self._call(deadline_s, current_call.get()),
+        }
         self._tell_level()
         try:
             return await self._worker.ask("execute", params, deadline_s, method)
@@ -194,25 +195,32 @@ class WorkerPlugin:
         if self._stopped:
             raise PluginStoppedError(plugin=self._request.plugin_name)
 
-    async def _invoke(self, method: str, payload: Any) -> Any:
-        """One call by a hook, whose dispatch has the deadline and cancels this when it passes."""
-        if self._stopped:
-            raise PluginStoppedError(plugin=self._request.plugin_name)
-        worker = self._worker
-        self._tell_level()
-        params = {"method": method, "payload": payload, "call": self._call(UNBOUNDED_S)}
-        if current_call.get() is None:
-            return await self._bounded(method, params)
-        pending: Pending | None = None
-        try:
-            pending = await worker.channel.open("invoke", params, method)
-            return await pending.future
-        except asyncio.CancelledError:
-            worker.give_up(pending)
-            raise
-        except AnswerError as error:
-            failure = _invocation_failure(method, error)
-        raise failure
+    def _calling(self, method: str) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+        """What a hook calls; its dispatch has the deadline, and cancels this when it passes."""
+        worker, channel = self._worker, self._worker.channel
+
+        async def call(payload: Any) -> Any:
+            self._require_running()
+            self._tell_level()
+            info = current_call.get()
+            params = {"method": method, "payload": payload, "call": self._call(UNBOUNDED_S, info)}
+            if info is None:
+                return await self._bounded(method, params)
+            pending: Pending | None = None
+            try:
+                if channel.writable:
+                    pending = channel.post("invoke", params, method)
+                else:
+                    pending = await channel.open("invoke", params, method)
+                return await pending.future
+            except asyncio.CancelledError:
+                worker.give_up(pending)
+                raise
+            except AnswerError as error:
+                failure = _invocation_failure(method, error)
+            raise failure
+
+        return call
 
     async def _bounded(self, method: str, params: dict[str, Any]) -> Any:
         """The same where nobody else has a deadline."""
@@ -224,9 +232,8 @@ class WorkerPlugin:
             failure = _invocation_failure(method, error)
         raise failure
 
-    def _call(self, limit_s: float) -> dict[str, Any]:
+    def _call(self, limit_s: float, info: CallInfo | None) -> dict[str, Any]:
         """What the worker is told of the current call."""
-        info = current_call.get()
         if info is None:
             call: dict[str, Any] = {
                 "request_id": uuid.uuid4().hex,
