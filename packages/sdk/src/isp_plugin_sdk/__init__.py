@@ -8,6 +8,7 @@ from isp_plugin_sdk.errors import (
     NotJsonError,
     PluginSdkError,
     Reject,
+    RetryLater,
 )
 from isp_plugin_sdk.hooks import action, event, filter  # noqa: A004  the specification's word for this hook type
 from isp_plugin_sdk.plugin import PluginInterface
@@ -21,6 +22,7 @@ __all__ = [
     "PluginInterface",
     "PluginSdkError",
     "Reject",
+    "RetryLater",
     "action",
     "event",
     "filter",

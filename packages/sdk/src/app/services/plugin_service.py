@@ -9,6 +9,7 @@ from isp_plugin_sdk import (
     PluginInterface,
     PluginSdkError,
     Reject,
+    RetryLater,
     action,
     event,
     filter,  # noqa: A004  the specification's word for this hook type
@@ -23,6 +24,7 @@ __all__ = [
     "PluginInterface",
     "PluginSdkError",
     "Reject",
+    "RetryLater",
     "action",
     "event",
     "filter",

@@ -43,6 +43,10 @@ class Engine(Dispatcher, Switchboard, Protocol):
         """Never call the plugin again; wait for calls in flight, and return how many were given up."""
         ...
 
+    def forget(self, plugin_id: int) -> None:
+        """The plugin was deleted: not even its event subscriptions are owed anything."""
+        ...
+
     async def drain(self, plugin_id: int, *, timeout: float) -> int:  # noqa: ASYNC109  the engine's own limit, in seconds
         """Wait until the calls in flight have ended, and return how many were given up."""
         ...
@@ -86,6 +90,7 @@ class Stage:
         self.vitals.forget(plugin_id)
         self.history.forget(plugin_id)
         self.launcher.forget(plugin_id)
+        self.engine.forget(plugin_id)
 
 
 def set_stage(

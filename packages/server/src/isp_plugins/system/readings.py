@@ -5,7 +5,7 @@ from pathlib import Path
 
 from isp_plugins.db.urls import sqlite_file
 from isp_plugins.system.plugin_system import PluginSystem
-from isp_plugins.telemetry.metrics import DatabaseReading, Readings
+from isp_plugins.telemetry.metrics import DatabaseReading, EventReadings, LagReading, Readings
 from isp_plugins.telemetry.stats.service import Total
 from isp_plugins.telemetry.stats.tally import Tally
 
@@ -17,16 +17,30 @@ def readings_of(system: PluginSystem, requests: Mapping[tuple[str, str, int], in
         node=system.settings.node,
         plugins={plugin.id: (plugin.name, plugin.state) for plugin in system.directory},
         totals={key: _copy(total) for key, total in system.statistics.totals.items()},
-        events_waiting=system.events.waiting,
-        events_capacity=system.events.size,
-        events_delivered=system.events.delivered,
-        events_dropped=system.events.dropped,
+        events=_events(system),
         logs_waiting=system.logs.waiting,
         logs_stored=system.logs.stored,
         logs_dropped=system.logs.dropped,
         statistics_lost=system.statistics.lost_minutes,
         requests=dict(requests),
         database=_database(system),
+    )
+
+
+def _events(system: PluginSystem) -> EventReadings:
+    lags = [
+        LagReading(lag.plugin, lag.hook, lag.waiting, lag.lag_s, lag.retrying + lag.held_back, lag.dead)
+        for lag in system.event_survey.lags
+    ]
+    events = system.events
+    return EventReadings(
+        written=events.written,
+        refused=events.refused,
+        delivered=events.delivered,
+        retried=events.retried,
+        dead=events.dead,
+        deleted=system.event_retention.deleted,
+        lags=lags,
     )
 
 

@@ -6,6 +6,14 @@ from isp_plugins.db.tables.base import Base
 from isp_plugins.db.tables.catalogue import PluginRegistryEntry, PluginTemplate
 from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConfiguration
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
+from isp_plugins.db.tables.events import (
+    EventCursor,
+    EventDelivery,
+    EventMark,
+    EventRow,
+    Schedule,
+    ScheduleRun,
+)
 from isp_plugins.db.tables.health import PluginHealthEntry
 from isp_plugins.db.tables.logs import PluginLog, PluginLogTotals
 from isp_plugins.db.tables.plugins import Plugin, PluginDependency, PluginHook, PluginInstance
@@ -19,6 +27,10 @@ __all__ = [
     "AuditHead",
     "Base",
     "ConfigurationVersion",
+    "EventCursor",
+    "EventDelivery",
+    "EventMark",
+    "EventRow",
     "IdempotentDispatch",
     "Plugin",
     "PluginConfiguration",
@@ -34,5 +46,7 @@ __all__ = [
     "PluginStorageItem",
     "PluginTemplate",
     "Role",
+    "Schedule",
+    "ScheduleRun",
     "SystemMetadata",
 ]
