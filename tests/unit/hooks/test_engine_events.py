@@ -5,7 +5,9 @@ import pytest
 from isp_plugin_sdk import Reject
 from isp_plugins.contracts.hooks import Event
 from isp_plugins.contracts.vocabulary import FailurePolicy, SkipReason
-from isp_plugins.hooks.errors import PayloadInvalidError
+from isp_plugins.errors import UnavailableError
+from isp_plugins.hooks.emission import key_of
+from isp_plugins.hooks.errors import EventsNotKeptError, PayloadInvalidError
 from isp_plugins.testing import MemoryEvents
 from support.hooks import FILTER, VETO, event, make_engine, subscribe, subscription, summary
 

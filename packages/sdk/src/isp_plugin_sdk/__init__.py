@@ -12,6 +12,7 @@ from isp_plugin_sdk.errors import (
 )
 from isp_plugin_sdk.hooks import action, event, filter  # noqa: A004  the specification's word for this hook type
 from isp_plugin_sdk.plugin import PluginInterface
+from isp_plugin_sdk.schedules import schedule
 
 __all__ = [
     "CalledOnEventLoopError",
@@ -26,4 +27,5 @@ __all__ = [
     "action",
     "event",
     "filter",
+    "schedule",
 ]

@@ -127,6 +127,9 @@ class Settings:
     max_threads: int = _setting(
         64, "Daemon threads that run plugins' plain functions, abandoned ones not counted.", low=1
     )
+    schedule_timeout: float = _setting(
+        600.0, "Limit for one run of a plugin's scheduled method, in seconds.", low=0.1
+    )
     event_concurrency: int = _setting(
         16, "Events of one subscription that are delivered at the same time, each of another key.", low=1
     )

@@ -13,6 +13,7 @@ from isp_plugin_sdk import (
     action,
     event,
     filter,  # noqa: A004  the specification's word for this hook type
+    schedule,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "action",
     "event",
     "filter",
+    "schedule",
 ]

@@ -8,7 +8,7 @@ import typer
 
 from isp_plugins.cli.develop import new, templates
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.operate import access, configuration, doctor, health, hooks, logs, plugins, stats
+from isp_plugins.cli.operate import access, configuration, doctor, events, health, hooks, logs, plugins, stats
 from isp_plugins.cli.output import fail
 from isp_plugins.cli.serve import serve
 from isp_plugins.errors import PluginSystemError, StartupError
@@ -32,6 +32,7 @@ stats.add_to(app)
 new.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")
+app.add_typer(events.app, name="events")
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(templates.app, name="templates")
 app.add_typer(access.keys, name="keys")

@@ -294,7 +294,7 @@ class EventOperator:
         return [
             (one, row.id, row.key)
             for row in rows
-            for one in owed_of(row)
+            for one in owed_of(row.owed)
             if one in of_plugin and one in wanted
         ]
 

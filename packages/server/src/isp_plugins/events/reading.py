@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.contracts.vocabulary import DeliveryStatus, SubscriptionType
@@ -86,7 +85,7 @@ class EventReader:
             rows = (await session.execute(statement)).all()
             return [await self._lag(session, row, now) for row in rows]
 
-    async def _lag(self, session: AsyncSession, row: Row[Any], now: float) -> LagView:
+    async def _lag(self, session: AsyncSession, row: Sequence[Any], now: float) -> LagView:
         cursor, hook, plugin = row
         waiting = (
             select(EventRow.id)
@@ -149,8 +148,8 @@ class EventReader:
             .where(PluginHook.hook_name == event.hook)
             .order_by(PluginHook.id)
         )
-        found = (await session.execute(statement)).all()
-        owed = set(owed_of(event))
+        found: Sequence[Any] = (await session.execute(statement)).all()
+        owed = set(owed_of(event.owed))
         return [
             _delivery(row, event, hook, plugin) if row is not None else _implied(cursor, event, hook, plugin)
             for cursor, hook, plugin, row in found
@@ -187,9 +186,9 @@ def owed_to(subscription_id: int, judged_until: int) -> ColumnElement[bool]:
     return (EventRow.id <= judged_until) | named
 
 
-def owed_of(event: EventRow) -> tuple[int, ...]:
-    """To which subscriptions an event is owed."""
-    return tuple(int(one) for one in event.owed.split(",") if one)
+def owed_of(owed: str) -> tuple[int, ...]:
+    """To which subscriptions an event is owed, from its row."""
+    return tuple(int(one) for one in owed.split(",") if one)
 
 
 async def _counted(session: AsyncSession, statement: Select[Any]) -> int:
@@ -207,7 +206,7 @@ def _event(row: EventRow, *, full: bool = False, deliveries: Sequence[DeliveryVi
         node=row.node,
         written_at=moment(row.written_at),
         size=len(row.payload),
-        owed=owed_of(row),
+        owed=owed_of(row.owed),
         payload=orjson.loads(row.payload) if full else None,
         context=context,
         chain=tuple(chain),

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Double, and_, func, literal_column, or_, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import CursorResult, Row
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.contracts.vocabulary import DeliveryStatus
@@ -60,7 +60,7 @@ class Parked:
 class Read:
     """A part of the log of one hook."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Any]
     upto: int
     """There is nothing else of the hook up to this id."""
     now: float
@@ -178,7 +178,7 @@ class DeliveryStore:
         rest = len(found) == limit or len(rows) < len(found)
         return Read(rows, rows[-1].id if rest else max(last or 0, position), now, rest)
 
-    async def event(self, event_id: int) -> Row[Any] | None:
+    async def event(self, event_id: int) -> Any:
         """One event."""
         columns = (
             EventRow.id,
@@ -305,7 +305,7 @@ def _parked(row: EventDelivery, now: float) -> Parked:
     )
 
 
-def _not_too_much(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+def _not_too_much(rows: Sequence[Any]) -> Sequence[Any]:
     """As many of the rows as are not too large together, at least one."""
     total = 0
     for place, row in enumerate(rows):

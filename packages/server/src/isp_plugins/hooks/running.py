@@ -56,9 +56,9 @@ def run(call: DispatchResult, payload: Any) -> DispatchResult:
             try:
                 _chain(call, payload)
             finally:
-                prepared = _final(call)
-                if prepared is not None:
-                    emission.release(call, prepared, emission.write(call, prepared))
+                last = _final(call)
+                if last is not None:
+                    emission.release(call, last, emission.write(call, last))
     finally:
         TICKER.live.discard(call)
         current_call.reset(token)
@@ -97,10 +97,10 @@ async def run_awaited(call: DispatchResult, payload: Any) -> DispatchResult:
             try:
                 await _chain_awaited(call, payload)
             finally:
-                prepared_last = _final(call)
-                if prepared_last is not None:
-                    event_id = await emission.write_awaited(call, prepared_last)
-                    emission.release(call, prepared_last, event_id)
+                last = _final(call)
+                if last is not None:
+                    event_id = await emission.write_awaited(call, last)
+                    emission.release(call, last, event_id)
     finally:
         TICKER.live.discard(call)
         current_call.reset(token)

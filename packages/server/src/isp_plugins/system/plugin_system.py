@@ -33,10 +33,12 @@ from isp_plugins.lifecycle.doctor import Doctor
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.runtime.in_process import InProcessRuntime
 from isp_plugins.runtime.threads import DaemonThreads
+from isp_plugins.schedules import Scheduler
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
 from isp_plugins.system.observer import HostObserver
+from isp_plugins.system.scheduling import Schedules
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.retention import LogLimits, LogRetention
 from isp_plugins.telemetry.stats import Statistics
@@ -67,6 +69,7 @@ class PluginSystem:
     event_operator: EventOperator
     event_retention: EventRetention
     event_survey: LagSurvey
+    scheduler: Scheduler
     hook_store: HookStore
     idempotency: IdempotencyStore
     directory: PluginDirectory
@@ -87,6 +90,9 @@ class PluginSystem:
             base = await _lay_foundation(settings, clock, stack)
             system = await _raise_house(settings, clock, base, stack, runs=start_plugins)
             await (system.manager.reconcile() if start_plugins else system.manager.load())
+            if start_plugins:
+                await system.scheduler.open()
+                stack.push_async_callback(system.scheduler.close)
             yield system
 
     async def dispatch(
@@ -241,6 +247,10 @@ async def _raise_house(
         event_survey.open()
         stack.push_async_callback(event_survey.close)
     stack.push_async_callback(events.stop_delivering)
+    schedules = Schedules(engine, manager)
+    scheduler = Scheduler(
+        base.database, node=settings.node, clock=clock, jobs=schedules.jobs, failed=schedules.failed
+    )
     doctor = Doctor(
         settings=settings, clock=clock, database=base.database, keyring=base.keyring, audit=base.audit, configuration=configuration,
         logs=base.logs, statistics=statistics, engine=engine, events=events, event_reader=event_reader, threads=threads, hook_store=hook_store, directory=directory,
@@ -249,7 +259,7 @@ async def _raise_house(
     return PluginSystem(
         settings=settings, clock=clock, loop=loop, data_directory=base.data_directory, database=base.database, keyring=base.keyring,
         audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention, configuration=configuration, storage=storage, engine=engine, events=events,
-        event_reader=event_reader, event_operator=EventOperator(base.database, base.audit, events), event_retention=event_retention, event_survey=event_survey,
+        event_reader=event_reader, event_operator=EventOperator(base.database, base.audit, events), event_retention=event_retention, event_survey=event_survey, scheduler=scheduler,
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
         templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor,
     )  # fmt: skip
