@@ -68,9 +68,7 @@ class Post:
         """Let the engine call it; None: its plugin does not run."""
         (one,) = subscriptions_of([view], plugin_name=f"plugin{plugin_id}")
         mode = CallMode.ASYNC if asyncio.iscoroutinefunction(call) else CallMode.THREAD
-        made = replace(
-            one, callee=Callee(call, mode) if call else None, binding=BindingStatus.VALID
-        )
+        made = replace(one, callee=Callee(call, mode) if call else None, binding=BindingStatus.VALID)
         mine = self.calls.setdefault(plugin_id, {})
         mine[view.id] = made
         self.engine.subscribe(plugin_id, tuple(mine.values()))

@@ -258,7 +258,7 @@ async def test_lease_that_ran_out_is_taken_over_by_another_node(database, keyrin
         second.bind(second.plugin, view, inbox.take)
         await second.engine.dispatch(HOOK, {"id": 1, "n": 1})
         await until(lambda: inbox.numbers == [1])
-        assert await _owner(second, subscription, "second")
+        await until(lambda: _owner(second, subscription, "second"))
         await first.close()
 
 

@@ -21,7 +21,7 @@ from isp_plugins.contracts.hooks import Event, Subscription
 from isp_plugins.contracts.vocabulary import DeliveryStatus, OutcomeStatus
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.events.acks import Pending
-from isp_plugins.events.parking import Head, Parking
+from isp_plugins.events.parking import KEPT, Head, Parking, Queue
 from isp_plugins.events.retries import DEFAULT_RETRY, Tried, later_of, pause
 from isp_plugins.events.seams import Answer, Delivers, Keeper
 from isp_plugins.events.store import Claim, DeliveryStore, row_values
@@ -243,6 +243,7 @@ class Feed:
             self._window.settle(item.id)
             self._delivered()
         else:
+            self._parking.queues[item.lane] = Queue(whole=True, last=item.id)
             for behind in self._window.park(item.id):
                 self._park_behind(behind)
             self._failed(Head(item.id, item.lane, UNTRIED, event=item.event), answer)
@@ -325,29 +326,38 @@ class Feed:
         self._changed.set()
 
     async def _next_of(self, lane: str) -> None:
-        """A parked event is delivered or given up: the next of its lane comes, which is written by then."""
-        if not self._window.unpark(lane):
-            self._keeper.dirty(self)
-            return
-        written = self.pending.written()
+        """A parked event is delivered or given up: the next of its lane comes."""
+        queue = self._parking.queues[lane]
         self._keeper.dirty(self)
-        await written
-        if self.pending.lost:
-            return
-        await self._insist(lambda: self._plan_next(lane))
+        if not self._window.unpark(lane):
+            del self._parking.queues[lane]
+        elif queue.waiting:
+            self._plan(queue.waiting.popleft(), 0.0)
+        else:
+            await self.pending.written()  # what was parked meanwhile can be read then
+            if not self.pending.lost:
+                await self._insist(lambda: self._read_lane(lane, queue))
 
-    async def _plan_next(self, lane: str) -> None:
-        following = await self._store.next_of(self.id, lane)
-        if following is not None:
-            self._plan(Head.of(following), following.due_in)
+    async def _read_lane(self, lane: str, queue: Queue) -> None:
+        found = await self._store.lane(self.id, lane, queue.last, KEPT)
+        unread = self._window.parked.get(lane, 0) - len(found)
+        self._parking.filled(queue, (Head.of(one) for one in found), whole=unread <= 0)
+        if queue.waiting:
+            self._plan(queue.waiting.popleft(), found[0].due_in)
+        elif self._window.parked.pop(lane, None) is not None:  # somebody took the rest away by hand
+            del self._parking.queues[lane]
 
     def _park_behind(self, item: Item) -> None:
         self.pending.rows[item.id] = row_values(item.lane, DeliveryStatus.HELD_BACK)
+        self._parking.behind(Head(item.id, item.lane, UNTRIED, event=item.event))
         self._keeper.dirty(self)
 
     async def _load_parked(self) -> None:
         """What was parked when the cursor was claimed."""
         lanes = await self._store.lanes(self.id)
         self._window.parked = {lane: count for lane, (count, _) in lanes.items()}
+        self._parking.queues = {
+            lane: Queue(whole=count == 1, last=first) for lane, (count, first) in lanes.items()
+        }
         for parked in await self._store.heads(self.id, [first for _, first in lanes.values()]):
             self._plan(Head.of(parked), parked.due_in)

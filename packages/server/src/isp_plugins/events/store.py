@@ -54,6 +54,8 @@ class Parked:
     due_in: float
     """Seconds until its next attempt."""
     history: list[dict[str, object]]
+    event: Any = None
+    """The event's row, where it was read too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,22 +218,24 @@ class DeliveryStore:
                 found += [_parked(row, now) for row in rows]
         return found
 
-    async def next_of(self, subscription_id: int, lane: str) -> Parked | None:
-        """The first parked event of a lane."""
+    async def lane(self, subscription_id: int, lane: str, after: int, limit: int) -> list[Parked]:
+        """The next parked events of a lane, with their rows."""
+        e = EventRow
         statement = (
-            select(EventDelivery)
+            select(EventDelivery, e.id, e.uid, e.key, e.payload, e.context, e.request_id)
+            .join(e, e.id == EventDelivery.event_id)
             .where(
                 EventDelivery.subscription_id == subscription_id,
                 EventDelivery.lane == lane,
                 EventDelivery.status.in_(PARKED),
+                EventDelivery.event_id > after,
             )
             .order_by(EventDelivery.event_id)
-            .limit(1)
+            .limit(limit)
         )
         async with self._database.reading() as session:
             now = await session.scalar(select(self.now)) or 0.0
-            row = await session.scalar(statement)
-            return _parked(row, now) if row is not None else None
+            return [_parked(row[0], now, row) for row in (await session.execute(statement)).all()]
 
     async def acknowledge(self, acks: Sequence[Ack]) -> set[int]:
         """Write what feeds have done; the subscriptions whose acknowledgement was stale, of which nothing was written."""
@@ -298,10 +302,18 @@ def row_values(  # noqa: PLR0917  the table's columns
     }
 
 
-def _parked(row: EventDelivery, now: float) -> Parked:
+def _parked(row: EventDelivery, now: float, event: Any = None) -> Parked:
     due = min(max(0.0, row.next_at - now), row.delay) if row.status == DeliveryStatus.RETRYING.value else 0.0
     return Parked(
-        row.event_id, row.lane, row.status, row.attempts, row.failures, row.round, due, list(row.history)
+        row.event_id,
+        row.lane,
+        row.status,
+        row.attempts,
+        row.failures,
+        row.round,
+        due,
+        list(row.history),
+        event,
     )
 
 
