@@ -68,6 +68,13 @@ async def test_bytecode_is_compiled_in_both_places(installer, tmp_path):
     assert compiled == "True True True"
 
 
+async def test_bytecode_of_a_distribution_is_compiled_once(installer, tmp_path):
+    for name, need in (("old", "dep<2"), ("new", "dep>=2")):
+        await installer.install(upload(make_plugin_wheel(tmp_path / name, name, requires=[need])))
+    kept = list(installer.store.folders.bytecode.iterdir())
+    assert len(kept) == 3, "the SDK, and two versions of dep"
+
+
 @pytest.mark.parametrize("kind", ["folder", "sdist", "zip"])
 async def test_own_source_is_built_from_folder_sdist_and_zip(kind, installer, tmp_path):
     source = make_source(tmp_path / "isp-greeter-1.0.0")

@@ -13,7 +13,7 @@ import venv
 from pathlib import Path
 from types import SimpleNamespace
 
-from isp_plugins.packages.bytecode import add_sdk_bytecode, compile_below
+from isp_plugins.packages.bytecode import compile_environment
 from isp_plugins.packages.errors import EnvironmentFailedError, LockOutdatedError
 from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageFolders, PackageLimits
@@ -26,7 +26,6 @@ from isp_plugins.packages.startup_files import take_out_startup_code
 from isp_plugins.packages.uv_tool import Uv
 from isp_plugins.packages.values import Environment, Lock
 
-_OF_THE_SDK = frozenset({"isp_plugin_sdk", "app"})
 MARKER = "isp-plugins-environment.json"
 
 
@@ -47,7 +46,7 @@ async def build_environment(
     made = staging / "environment"
     shutil.rmtree(made, ignore_errors=True)
     await _fill(uv, made, lock, sdk, kept_wheels(lock, folders.wheelhouse))
-    await _finish(made, sdk, limits)
+    await _finish(made, folders, limits)
     (made / MARKER).write_text(json.dumps(lock.to_dict()))
     first = await in_thread(rename_into_place, made, target)
     return Environment(lock.key, target, made=first)
@@ -83,25 +82,13 @@ class _Builder(venv.EnvBuilder):
         """None."""
 
 
-async def _finish(made: Path, sdk: Path, limits: PackageLimits) -> None:
-    """Nothing runs by itself, and everything is compiled; the SDK's bytecode is there already."""
+async def _finish(made: Path, folders: PackageFolders, limits: PackageLimits) -> None:
+    """Nothing runs by itself, and everything is compiled."""
     site_packages = (
         made / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     )
     await in_thread(take_out_startup_code, site_packages)
-    others = await in_thread(_others, site_packages)
-    await compile_below(others, made.parent, limits)
-    await add_sdk_bytecode(sdk, site_packages, made.parent, limits)
-
-
-def _others(site_packages: Path) -> list[Path]:
-    """What was installed beside the SDK."""
-    return [
-        place
-        for place in sorted(site_packages.iterdir())
-        if place.name not in _OF_THE_SDK
-        and (place.suffix == ".py" or (place.is_dir() and place.suffix != ".dist-info"))
-    ]
+    await compile_environment(site_packages, folders.bytecode, made.parent, limits)
 
 
 def _placed(line: str, pinned: str) -> str:
