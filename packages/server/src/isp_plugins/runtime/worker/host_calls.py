@@ -59,6 +59,10 @@ class HostDesk:
 
     def take(self, message: Message) -> None:
         """Begin to answer a request."""
+        if message["method"] not in self._requests:
+            known = f"there is no request {message['method']!r}; there are {', '.join(self._requests)}"
+            self._channel.answer(messages.failure(message["id"], Code.METHOD_NOT_FOUND, known))
+            return
         pending = self._channel.waiting(message.get("params", {}).get("call"))
         context = Context() if pending is None or pending.given_up else pending.context.copy()
         task = asyncio.get_running_loop().create_task(self._serve(message), context=context)
@@ -87,8 +91,6 @@ class HostDesk:
             answer = messages.result(number, await self._in_time(message))
         except TimeoutError:
             answer = messages.failure(number, Code.OUT_OF_TIME, "there was no time left for it")
-        except _UnknownRequestError as error:
-            answer = messages.failure(number, Code.METHOD_NOT_FOUND, str(error))
         except _InvalidParamsError as error:
             answer = messages.failure(number, Code.INVALID_PARAMS, str(error))
         except Exception as error:
@@ -96,10 +98,7 @@ class HostDesk:
         self._channel.answer(answer)
 
     async def _in_time(self, message: Message) -> Any:
-        work = self._requests.get(message["method"])
-        if work is None:
-            known = ", ".join(self._requests)
-            raise _UnknownRequestError(f"there is no request {message['method']!r}; there are {known}")
+        work = self._requests[message["method"]]
         info = current_call.get()
         left = DEFAULT_TIMEOUT_S if info is None else info.deadline - time.monotonic()
         if left <= 0:
@@ -122,10 +121,6 @@ class HostDesk:
                 self._rate,
             )
         await asyncio.sleep(pause)
-
-
-class _UnknownRequestError(Exception):
-    """There is no such request in the protocol."""
 
 
 class _InvalidParamsError(Exception):
