@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-MEASUREMENTS = ("hooks", "http", "statistics", "logs", "supervision")
+MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "supervision")
 """Modules in the order in which they run."""
 
 

@@ -28,6 +28,8 @@ from isp_plugin_sdk.wire.messages import Message
 if TYPE_CHECKING:  # imported when the first coroutine runs: it costs a worker's start
     import asyncio
 
+_JSON: frozenset[Any] = frozenset({dict, list, str, int, float, bool, type(None)})
+"""Types that most results have, and that need no closer look."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -59,10 +61,14 @@ class Calls:
         params = message["params"]
         call = ServedCall(message["id"], params["method"], params.get("call") or _NOTHING)
         try:
-            method = self._plugin.hook_method(call.method)
+            method, is_async = self._plugin.hook_method(call.method)
         except RefusedError as error:
             return self._refused(call.number, error)
-        return self._run(call, self._answer, method, params.get("payload"))
+        payload = params.get("payload")
+        if is_async:
+            self._begin(call, self._answer, lambda: method(payload))
+            return None
+        return self._run(call, self._answer, method, payload)
 
     def execute(self, message: Message) -> bytes | None:
         """Call a method with parameters bound to its own."""
@@ -73,6 +79,9 @@ class Calls:
             bound = binding.bind(call.method, binding.signature_of(method), params.get("parameters"))
         except RefusedError as error:
             return self._refused(call.number, error)
+        if inspect.iscoroutinefunction(method):
+            self._begin(call, self.checked_answer, lambda: method(*bound.args, **bound.kwargs))
+            return None
         return self._run(call, self.checked_answer, method, *bound.args, **bound.kwargs)
 
     def cancel(self, number: int) -> None:
@@ -101,14 +110,12 @@ class Calls:
         *args: Any,
         **kwargs: Any,
     ) -> bytes | None:
-        if inspect.iscoroutinefunction(method):
-            self._begin(call, answer, lambda: method(*args, **kwargs))
-            return None
+        """A plain method, in this thread; what it returns to await is awaited on the loop."""
         try:
             value = contextvars.copy_context().run(_under, call, method, args, kwargs)
         except BaseException as error:  # whatever a plugin raises stays with it
             return self.raised(call.number, error)
-        if inspect.isawaitable(value):
+        if type(value) not in _JSON and inspect.isawaitable(value):
             self._begin(call, answer, lambda: value)
             return None
         return answer(call.number, value)

@@ -40,11 +40,14 @@ class Desk(Protocol):
 class Crew:
     """The threads around one channel."""
 
-    def __init__(self, link: Link, desk: Desk, lines: Lines, *, most: int = MAX_CALLS) -> None:
+    def __init__(
+        self, link: Link, desk: Desk, lines: Lines, *, over: Callable[[int], Any] = os._exit
+    ) -> None:
         self._link = link
         self._desk = desk
         self._lines = lines
-        self._most = most
+        self._most = MAX_CALLS
+        self._over = over
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._reading = threading.Lock()
@@ -52,6 +55,7 @@ class Crew:
         self._queue: deque[Any] = deque()
         self._idle = 1
         """Threads that wait in the epoll, or will before they do anything else; the first is there already."""
+        self._threads = 1
         self._busy = 0
         self._rung = False
         """Whether a thread was woken that has not come yet."""
@@ -115,10 +119,10 @@ class Crew:
                         if call is not None:
                             self._queue.append(call)
             except (EOFError, OSError):
-                os._exit(0)
+                self._over(0)
             except MessageTooLongError as error:
                 os.write(2, f"the host sent what is not the protocol: {error}\n".encode())
-                os._exit(1)
+                self._over(1)
 
     def _begin(self) -> bool:
         """Become one of those that run calls, if there is room; somebody else reads then."""
@@ -126,8 +130,9 @@ class Crew:
             if self._busy >= self._most:
                 return False
             self._busy += 1
-            makes = self._idle == 0
+            makes = self._idle == 0 and self._threads <= self._most
             self._idle += makes
+            self._threads += makes
         if makes:
             self._make_thread()
         return True
@@ -139,6 +144,7 @@ class Crew:
         except RuntimeError:
             with self._counting:
                 self._idle -= 1
+                self._threads -= 1
 
     def _work_off(self) -> None:
         """Run calls until none waits."""

@@ -47,7 +47,7 @@ class ServedPlugin:
         self._loop = loop
         self._root = options.module_path.partition(".")[0]
         self._folders: Sequence[str] = ()
-        self._callable: dict[str, Callable[[Any], Any]] = {}
+        self._callable: dict[str, tuple[Callable[[Any], Any], bool]] = {}
         self._instance: PluginInterface | None = None
 
     def load(self, config: Mapping[str, Any], step: Callable[[str], None]) -> dict[str, Any]:
@@ -78,12 +78,13 @@ class ServedPlugin:
             raise LookupError("the plugin has not been initialised")
         return self._instance
 
-    def hook_method(self, name: str) -> Callable[[Any], Any]:
-        """The named method, which takes one payload; `RefusedError`."""
-        method = self._callable.get(name)
-        if method is None:
-            method = self._callable[name] = methods.payload_method(self.instance, self._root, name)
-        return method
+    def hook_method(self, name: str) -> tuple[Callable[[Any], Any], bool]:
+        """The named method, which takes one payload, and whether it is a coroutine function; `RefusedError`."""
+        found = self._callable.get(name)
+        if found is None:
+            method = methods.payload_method(self.instance, self._root, name)
+            found = self._callable[name] = (method, inspect.iscoroutinefunction(method))
+        return found
 
     def method(self, name: str) -> Callable[..., Any]:
         """The named method, to be executed; `RefusedError`."""

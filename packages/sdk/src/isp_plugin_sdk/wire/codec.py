@@ -1,6 +1,7 @@
 """JSON text and values: by orjson where it can be imported, else by the standard library.
 
-1. What is not JSON is refused by both: NaN and the infinities, lone surrogates, bytes, dates, objects of classes.
+1. What is not JSON is refused by both: lone surrogates, bytes, dates, objects of classes. NaN and the infinities are refused by the
+   standard library and null by orjson.
 2. A text that nests too deep to be read is refused like any other that is not JSON.
 """
 

@@ -9,7 +9,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -77,6 +77,9 @@ class Channel(asyncio.Protocol):
         self._writable.set()
         self._held_back = 0
         self._failure: BaseException | None = None
+        self._outbox: list[bytes] = []
+        self._flushing = False
+        """Whether what comes is kept for a moment, to go out together."""
         self.reading = True
         """Whether the host reads now."""
         self.dropped = 0
@@ -110,28 +113,28 @@ class Channel(asyncio.Protocol):
         except NotAMessageError as error:
             self._break(f"a line is no message: {error}")
 
-    async def open(self, method: str, params: Mapping[str, Any], label: str | None = None) -> Pending:
+    async def open(self, method: str, params: dict[str, Any], label: str | None = None) -> Pending:
         """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
         number = next(self._numbers)
-        text = self._encoded(messages.request(number, method, dict(params)))
+        text = self._encoded(messages.request(number, method, params))
         if not self._writable.is_set():
             await self._turn(len(text))
         if self._failure is not None:
             raise self._failure
         pending = Pending(number, label or method, self._loop.create_future())
         self._waiting[number] = pending
-        self._transport.write(text)
+        self._write(text)
         return pending
 
     def tell(self, method: str, params: dict[str, Any]) -> None:
         """Send a notification, without waiting."""
         if self._failure is None:
-            self._transport.write(self._encoded(messages.notification(method, params)))
+            self._write(self._encoded(messages.notification(method, params)))
 
     def answer(self, message: Message) -> None:
         """Answer one of the worker's requests."""
         if self._failure is None:
-            self._transport.write(orjson.dumps(message, str, OPTIONS) + b"\n")
+            self._write(orjson.dumps(message, str, OPTIONS) + b"\n")
 
     def give_up(self, pending: Pending) -> bool:
         """Nobody waits any more: the worker is told to cancel. Whether it still owes the answer."""
@@ -189,6 +192,21 @@ class Channel(asyncio.Protocol):
                 await self._writable.wait()
         finally:
             self._held_back -= size
+
+    def _write(self, text: bytes) -> None:
+        """The first message of a turn of the loop goes out at once, those behind it together: a system call costs as much as a call."""
+        if self._flushing:
+            self._outbox.append(text)
+            return
+        self._flushing = True
+        self._loop.call_soon(self._flush)
+        self._transport.write(text)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._outbox:
+            self._transport.write(b"".join(self._outbox))
+            self._outbox.clear()
 
     def _encoded(self, message: Message) -> bytes:
         try:

@@ -13,21 +13,12 @@ def module_program(
 ) -> WorkerProgram:
     """The program of a `module_path` registration; what is wrong with its names, or a file that is missing, is told as in process.
 
-    No bytecode is read or written beside the plugin's files, so that a change within the same second never runs old code.
+    No bytecode is written beside the plugin's files, so that a change within the same second never runs old code.
     """
     names.parse_module_path(module_path)
     names.check_entry_point(entry_point)
     real = search.real_folders(folders)
     search.require_module(module_path, entry_point, real)
     paths = [argument for folder in real for argument in ("--path", folder)]
-    argv = (
-        sys.executable,
-        "-I",
-        "-B",
-        "-X",
-        "pycache_prefix=/nonexistent",
-        "-m",
-        "isp_plugin_sdk.serve",
-        *paths,
-    )
+    argv = (sys.executable, "-I", "-B", "-m", "isp_plugin_sdk.serve", *paths)
     return WorkerProgram((*argv, f"{module_path}:{entry_point}"), folder=Path(real[0]), version=version)

@@ -53,8 +53,7 @@ class WorkerPlugin:
         self._again = again
         self._request = worker.request
         self._stopped = False
-        self._level = worker.log.level
-        self._checks: set[asyncio.Task[Any]] = set()
+        self._level = worker.request.logger.level
 
     @property
     def declared_hooks(self) -> Sequence[DeclaredHook]:
@@ -247,10 +246,10 @@ class WorkerPlugin:
 
     def _tell_level(self) -> None:
         """Let the worker know a changed log level."""
-        level = self._worker.log.level
+        level = self._request.logger.level
         if level != self._level:
             self._level = level
-            self._worker.channel.tell("log_level", {"level": level})
+            self._worker.channel.tell("log_level", {"level": self._worker.log.level})
 
     async def _ask(self, method: str, params: dict[str, Any], deadline_s: float) -> Any:
         return await self._worker.ask(method, params, deadline_s)

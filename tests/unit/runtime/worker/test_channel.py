@@ -1,0 +1,141 @@
+"""The host's end of a channel, spoken to by a peer that follows no rules."""
+
+import asyncio
+import json
+
+import pytest
+
+from isp_plugin_sdk.errors import NotJsonError
+from isp_plugins.runtime.worker.channel import Channel
+from isp_plugins.runtime.worker.errors import AnswerError, MessageTooLargeError, WorkerOverloadedError
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self):
+        self.written = []
+        self.aborted = self.paused = False
+
+    def write(self, data):
+        self.written += [json.loads(line) for line in data.splitlines()]
+
+    def abort(self):
+        self.aborted = True
+
+    def is_closing(self):
+        return self.aborted
+
+    def pause_reading(self):
+        self.paused = True
+
+    def resume_reading(self):
+        self.paused = False
+
+
+@pytest.fixture
+async def channel():
+    heard, broken = [], []
+    made = Channel(
+        "mail", max_bytes=1000, max_pending=2000, hear=lambda shape, message: heard.append((shape, message)), broken=broken.append,
+        closed=lambda: None,
+    )  # fmt: skip
+    made.connection_made(Wire())
+    made.heard, made.broken = heard, broken
+    return made
+
+
+def say(channel, *messages):
+    channel.data_received(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+
+
+async def test_answers_may_come_in_any_order(channel):
+    first, second = await channel.open("a", {}), await channel.open("b", {})
+    say(channel, {"id": second.number, "result": 2}, {"id": first.number, "result": 1})
+    assert [await first.future, await second.future] == [1, 2]
+
+
+async def test_error_is_raised_with_its_code_and_data(channel):
+    pending = await channel.open("a", {})
+    say(channel, {"id": pending.number, "error": {"code": 4, "message": "no", "data": {"reason": "r"}}})
+    with pytest.raises(AnswerError, match="no") as caught:
+        await pending.future
+    assert (caught.value.code, caught.value.reason) == (4, "r")
+
+
+async def test_answers_that_nobody_waits_for_are_dropped_and_counted(channel):
+    late, twice = await channel.open("a", {}), await channel.open("b", {})
+    assert channel.give_up(late)
+    assert channel.given_up == 1
+    say(
+        channel,
+        {"id": late.number, "result": 1},
+        {"id": twice.number, "result": 2},
+        {"id": twice.number, "result": 3},
+        {"id": 99, "result": 4},
+    )
+    assert await twice.future == 2
+    assert (channel.dropped, channel.given_up, channel.broken) == (3, 0, [])
+
+
+async def test_giving_up_tells_the_worker_to_cancel(channel):
+    pending = await channel.open("a", {})
+    channel.give_up(pending)
+    await asyncio.sleep(0)
+    assert channel._transport.written[-1]["method"] == "cancel"
+    assert channel._transport.written[-1]["params"] == {"id": pending.number}
+
+
+@pytest.mark.parametrize(
+    "line", [b"nonsense\n", b"[]\n", b'{"id": 1}\n', b"x" * 1001, b'{"id":"1","result":1}\n', b"\xff\n"]
+)
+async def test_what_is_not_the_protocol_ends_the_channel_with_the_reason(channel, line):
+    channel.data_received(line)
+    assert channel._transport.aborted
+    assert len(channel.broken) == 1
+
+
+async def test_several_requests_of_one_turn_go_out_in_order(channel):
+    numbers = [(await channel.open("a", {"n": n})).number for n in range(5)]
+    await asyncio.sleep(0)
+    assert [message["id"] for message in channel._transport.written] == numbers
+
+
+async def test_request_waits_while_the_worker_does_not_read(channel):
+    channel.pause_writing()
+    waits = asyncio.create_task(channel.open("a", {"x": "y" * 800}))
+    also = asyncio.create_task(channel.open("b", {"x": "y" * 800}))
+    await asyncio.sleep(0)
+    with pytest.raises(WorkerOverloadedError, match="mail does not keep up"):
+        await channel.open("c", {"x": "y" * 800})
+    assert channel._transport.written == []
+    channel.resume_writing()
+    await asyncio.gather(waits, also)
+    await asyncio.sleep(0)
+    assert len(channel._transport.written) == 2
+
+
+async def test_end_of_the_worker_fails_what_waits_and_what_comes(channel):
+    channel.pause_writing()
+    waits = asyncio.create_task(channel.open("a", {}))
+    await asyncio.sleep(0)
+    channel.fail(RuntimeError("it died"))
+    for opening in (waits, channel.open("b", {})):
+        with pytest.raises(RuntimeError, match="it died"):
+            await opening
+
+
+async def test_message_that_is_too_long_or_no_json_is_never_sent(channel):
+    with pytest.raises(MessageTooLargeError, match="may have 1000"):
+        await channel.open("a", {"x": "y" * 1000})
+    with pytest.raises(NotJsonError, match=r"x\.0"):
+        await channel.open("a", {"x": [object()]})
+    assert channel._transport.written == []
+
+
+async def test_held_channel_is_not_read(channel):
+    channel.hold(on=True)
+    channel.hold(on=True)
+    assert (channel._transport.paused, channel.reading) == (True, False)
+    channel.hold(on=False)
+    assert (channel._transport.paused, channel.reading) == (False, True)

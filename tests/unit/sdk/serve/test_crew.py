@@ -1,0 +1,117 @@
+"""Leader and followers around one channel: how many run, who reads, and when answers go out."""
+
+import socket
+import threading
+
+import pytest
+
+from isp_plugin_sdk.serve.crew import Crew
+from isp_plugin_sdk.serve.ends import SocketEnd
+from isp_plugin_sdk.serve.link import Link
+from isp_plugin_sdk.wire.codec import standard_codec
+from isp_plugin_sdk.wire.framing import Lines
+
+
+class Slow:
+    """A desk at which `slow` waits until it is let go, `ping` is quick, and everything else is answered with itself."""
+
+    def __init__(self, link):
+        self.link = link
+        self.go = threading.Event()
+        self.running = 0
+        self.most = 0
+        self.lock = threading.Lock()
+        self.begun = threading.Semaphore(0)
+
+    def take(self, line):
+        if line == b"ping":
+            self.link.send_text(b"pong\n")
+            return None
+        return line
+
+    def run(self, call):
+        with self.lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        self.begun.release()
+        if call.startswith(b"slow"):
+            assert self.go.wait(60)
+        with self.lock:
+            self.running -= 1
+        return call + b"\n"
+
+
+@pytest.fixture
+def crew():
+    ours, theirs = socket.socketpair()
+    ours.settimeout(60)
+    link = Link(SocketEnd(theirs), standard_codec())
+    desk = Slow(link)
+    made = Crew(link, desk, Lines(1000), over=lambda _code: threading.Event().wait())
+    threading.Thread(target=made.work, daemon=True).start()
+    with ours, ours.makefile("rwb", buffering=0) as file:
+        yield file, desk, made
+        desk.go.set()
+
+
+def lines(file, count):
+    return [file.readline().strip() for _ in range(count)]
+
+
+def test_calls_that_come_together_are_all_answered(crew):
+    file, _, _ = crew
+    file.write(b"".join(b"call %d\n" % number for number in range(500)))
+    assert sorted(lines(file, 500)) == sorted(b"call %d" % number for number in range(500))
+
+
+def test_quick_call_does_not_wait_behind_a_slow_one_that_came_with_it(crew):
+    file, desk, _ = crew
+    file.write(b"slow\nquick\n")
+    assert lines(file, 1) == [b"quick"]
+    desk.go.set()
+    assert lines(file, 1) == [b"slow"]
+
+
+def test_answer_does_not_wait_behind_a_slow_call_that_came_after_it(crew):
+    file, desk, _ = crew
+    file.write(b"quick\nslow\n")
+    assert lines(file, 1) == [b"quick"]
+    desk.go.set()
+    assert lines(file, 1) == [b"slow"]
+
+
+def test_eight_run_at_once_and_one_more_always_reads(crew):
+    file, desk, made = crew
+    file.write(b"".join(b"slow %d\n" % number for number in range(12)))
+    file.write(b"ping\n")
+    assert lines(file, 1) == [b"pong"]
+    file.write(b"ping\n")
+    assert lines(file, 1) == [b"pong"]
+    assert all(desk.begun.acquire(timeout=60) for _ in range(8))
+    file.write(b"ping\n")
+    assert lines(file, 1) == [b"pong"]
+    desk.go.set()
+    assert len(lines(file, 12)) == 12
+    assert desk.most == 8
+    assert made.waiting == 0
+
+
+def test_call_that_waits_can_be_withdrawn_and_one_that_runs_cannot(crew):
+    file, desk, made = crew
+    file.write(b"".join(b"slow %d\n" % number for number in range(8)))
+    assert all(desk.begun.acquire(timeout=60) for _ in range(8))
+    file.write(b"waits\nping\n")
+    assert lines(file, 1) == [b"pong"]
+    assert made.withdraw(lambda call: call == b"waits")
+    assert not made.withdraw(lambda call: call == b"slow 0")
+    desk.go.set()
+    assert sorted(lines(file, 8)) == [b"slow %d" % number for number in range(8)]
+
+
+def test_line_that_comes_in_pieces_is_one_call(crew):
+    file, _, _ = crew
+    file.write(b"ca")
+    file.write(b"ll\npi")
+    assert lines(file, 1) == [b"call"]
+    file.write(b"ng\n")
+    assert lines(file, 1) == [b"pong"]

@@ -1,0 +1,56 @@
+"""JSON in and out, the same with either codec."""
+
+import contextlib
+import math
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isp_plugin_sdk.wire.codec import NOT_ENCODABLE, NotJsonTextError, best_codec, fast_codec, standard_codec
+
+CODECS = [standard_codec(), fast_codec()]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@pytest.fixture(params=CODECS, ids=lambda codec: codec.name)
+def codec(request):
+    return request.param
+
+
+@given(VALUES)
+def test_what_one_writes_both_read(value):
+    for writer in CODECS:
+        text = writer.encode(value)
+        assert b"\n" not in text
+        assert [reader.decode(text) for reader in CODECS] == [value, value]
+
+
+@pytest.mark.parametrize(
+    "value", [b"bytes", {1, 2}, object(), "\ud800", {"a": object()}, [[{1}]], datetime.now(UTC)]
+)
+def test_what_is_not_json_is_not_written(codec, value):
+    with pytest.raises(NOT_ENCODABLE):
+        codec.encode(value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf]])
+def test_number_that_json_does_not_have_is_never_written_as_one(codec, value):
+    with contextlib.suppress(*NOT_ENCODABLE):
+        assert b"null" in codec.encode(value)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"NaN", b"[Infinity]", b"\xff", b"'a'", b"[" * 100_000])
+def test_what_is_not_json_is_not_read(codec, text):
+    with pytest.raises(NotJsonTextError):
+        codec.decode(text)
+
+
+def test_faster_codec_is_taken_where_it_is_there():
+    assert best_codec().name == "orjson"
