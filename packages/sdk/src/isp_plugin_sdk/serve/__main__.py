@@ -31,4 +31,5 @@ def main() -> None:
     serve(options, parent)
 
 
-main()
+if __name__ == "__main__":
+    main()
