@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "sandbox")
+MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "sandbox", "packages")
 """Modules in the order in which they run."""
 
 

@@ -6,7 +6,8 @@ import sqlite3
 
 import pytest
 
-from support.commands import ROOT, serving
+from support.commands import PATIENT, ROOT, serving
+from support.examples import RUNTIMES
 from support.mail import mailbox
 
 EXAMPLE = ROOT / "examples" / "plugins" / "email_notification"
@@ -14,16 +15,20 @@ CUSTOMER = {"id": 7, "name": "Ada", "emails": ["ada@example.org"]}
 PASSWORD = "correct horse battery staple"
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory):
+@pytest.fixture(scope="module", params=RUNTIMES)
+def story(request, tmp_path_factory):
     """A server on which the operator did everything, the mailbox, and the dispatch's answer."""
     folder = tmp_path_factory.mktemp("story")
     shutil.copytree(
         EXAMPLE, folder / "var" / "plugins" / EXAMPLE.name, ignore=shutil.ignore_patterns("tests")
     )
-    with mailbox(folder, username="isp", password=PASSWORD) as mail, serving(folder) as server:
+    with mailbox(folder, username="isp", password=PASSWORD) as mail, serving(folder, **PATIENT) as server:
         with server.client() as api:
-            plugin = api.post("/plugins/", json=registration()).raise_for_status().json()
+            plugin = (
+                api.post("/plugins/", json=registration() | {"runtime": request.param})
+                .raise_for_status()
+                .json()
+            )
             values = {
                 "smtp_server": "localhost", "smtp_port": mail.port, "username": "isp", "password": PASSWORD,
                 "from_address": "isp@example.net", "ca_file": str(mail.ca_file),

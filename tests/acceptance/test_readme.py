@@ -66,8 +66,14 @@ def test_welcome_mail_is_in_the_mailbox(transcript):
 
 
 def test_own_plugin_answers_the_hook(transcript):
-    last = [output for command, (_, output) in transcript if "dispatch customer_created" in command][-1]
-    assert "Welcome, Ada!" in last
+    dispatched = [output for command, (_, output) in transcript if "dispatch customer_created" in command]
+    assert any("Welcome, Ada!" in output for output in dispatched)
+
+
+def test_installed_package_answers_the_hook_and_goes_again(transcript):
+    assert "Installed welcome_pack 1.0.0" in printed(transcript, "isp-plugins install")
+    assert '"items": ["AX6000", "cable", "sticker"]' in printed(transcript, '"name": "Grace"')
+    assert "Kept: configuration, storage" in printed(transcript, "--keep configuration,storage")
 
 
 def test_copied_example_watches_its_device(transcript):

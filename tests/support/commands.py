@@ -74,6 +74,10 @@ def demonstration(folder: Path) -> Iterator[tuple[int, int, Path]]:
         process.wait(timeout=30)
 
 
+PATIENT = {"ISP_PLUGINS_WORKER_HANDSHAKE_TIMEOUT": "60"}
+"""A busy machine is slow to start a worker, not wrong."""
+
+
 @contextmanager
 def serving(folder: Path, *options: str, **environment: str) -> Iterator["Serving"]:
     """`isp-plugins serve` on a free port with the data directory `folder/var`; restartable, killable, stopped at the end."""

@@ -14,11 +14,16 @@ from support.commands import ROOT, Serving
 EXAMPLES = ROOT / "examples" / "plugins"
 
 
-def install(server: Serving, api: httpx.Client, name: str, values: dict[str, Any]) -> int:
+RUNTIMES = ("in_process", "process")
+
+
+def install(
+    server: Serving, api: httpx.Client, name: str, values: dict[str, Any], *, runtime: str = "in_process"
+) -> int:
     """An example, enabled with this configuration; its id."""
     target = server.folder / "var" / "plugins" / name
     shutil.copytree(EXAMPLES / name, target, ignore=shutil.ignore_patterns("tests", "__pycache__"))
-    registration = json.loads((EXAMPLES / name / "plugin.json").read_text("utf-8"))
+    registration = json.loads((EXAMPLES / name / "plugin.json").read_text("utf-8")) | {"runtime": runtime}
     plugin_id: int = _ok(api.post("/plugins/", json=registration))["id"]
     _ok(api.put(f"/plugins/{plugin_id}/config", json={"values": values}))
     _ok(api.post(f"/plugins/{plugin_id}/enable"))

@@ -8,6 +8,9 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 MANIFEST = """\
 name = "{name}"
 version = "{version}"
@@ -94,7 +97,7 @@ def make_wheel(
 
 
 def make_plugin_wheel(
-    folder, name="greeter", version="1.0.0", *, requires=(), manifest=None, code=CODE, **more
+    folder, name="greeter", version="1.0.0", *, requires=(), manifest=None, code=CODE, more=None
 ):
     """The wheel of a plugin, with its manifest."""
     package = name.replace("-", "_")
@@ -107,7 +110,7 @@ def make_plugin_wheel(
     }
     entry = f"[isp_plugins]\n{name} = {package}.plugin:Plugin\n"
     return make_wheel(
-        folder, f"isp-{name}", version, files=files, requires=requires, entry_points=entry, **more
+        folder, f"isp-{name}", version, files=files | (more or {}), requires=requires, entry_points=entry
     )
 
 
@@ -190,6 +193,20 @@ def repacked(name, folder):
             record += record_line(str(file), data)
         archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
     return target
+
+
+def repacked_with_needs(names, folder):
+    """The wheels of distributions that are installed here, and of everything that they need."""
+    waiting, done = list(names), set()
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in done:
+            continue
+        done.add(name)
+        repacked(name, folder)
+        needs = map(Requirement, metadata.requires(name) or ())
+        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return folder
 
 
 def _bytes(data):

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from support.commands import serving
-from support.examples import example_test_module, execute, heard, install, install_listener
+from support.commands import PATIENT, serving
+from support.examples import RUNTIMES, example_test_module, execute, heard, install, install_listener
 
 double = example_test_module("network_monitoring", "fleet")
 CONFIG = {
@@ -21,25 +21,35 @@ GONE = range(0, SIZE, 3)
 WAIT_S = 60.0
 
 
+@pytest.fixture(scope="module", params=RUNTIMES)
+def runtime(request):
+    """Where the example runs; it cannot tell."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def fleet():
+def fleet(runtime):
     with double.standing(SIZE + 1) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("monitoring")) as running:
+def server(tmp_path_factory, runtime):
+    with serving(tmp_path_factory.mktemp("monitoring"), **PATIENT) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def plugins(server, fleet):
+def plugins(server, fleet, runtime):
     """The ids of the listener and of the example, once every device is known to be up."""
     with server.client() as api:
         listener = install_listener(server, api, "device_status_changed")
         plugin = install(
-            server, api, "network_monitoring", CONFIG | {"devices": fleet.configuration()[:SIZE]}
+            server,
+            api,
+            "network_monitoring",
+            CONFIG | {"devices": fleet.configuration()[:SIZE]},
+            runtime=runtime,
         )
         until(lambda: execute(api, plugin, "summary", {})["up"] == SIZE)
         assert heard(api, listener) == []

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from support.commands import serving
-from support.examples import example_test_module, heard, install, install_listener
+from support.commands import PATIENT, serving
+from support.examples import RUNTIMES, example_test_module, heard, install, install_listener
 
 double = example_test_module("payment_gateway", "gateway")
 PAYMENT = {
@@ -19,20 +19,26 @@ PAYMENT = {
 HOOKS = ("payment_received", "payment_failed", "payment_refunded")
 
 
+@pytest.fixture(scope="module", params=RUNTIMES)
+def runtime(request):
+    """Where the example runs; it cannot tell."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def gateway():
+def gateway(runtime):
     with double.running() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, gateway):
-    with serving(tmp_path_factory.mktemp("payments")) as running:
+def server(tmp_path_factory, gateway, runtime):
+    with serving(tmp_path_factory.mktemp("payments"), **PATIENT) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def plugins(server, gateway):
+def plugins(server, gateway, runtime):
     """The ids of the example and of the listener."""
     values = {
         "endpoint": gateway.url,
@@ -42,7 +48,8 @@ def plugins(server, gateway):
         "max_retries": 1,
     }
     with server.client() as api:
-        return install(server, api, "payment_gateway", values), install_listener(server, api, *HOOKS)
+        plugin = install(server, api, "payment_gateway", values, runtime=runtime)
+        return plugin, install_listener(server, api, *HOOKS)
 
 
 @pytest.fixture

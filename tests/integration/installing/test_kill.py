@@ -64,6 +64,7 @@ async def test_killed_once_it_is_registered_is_finished(step: str, tmp_path: Pat
         await looks_installed(system)
 
 
+@pytest.mark.timeout(300)
 async def test_killed_at_any_moment_is_whole_or_nothing(tmp_path: Path) -> None:
     await kill_at_random(tmp_path, times=5)
 

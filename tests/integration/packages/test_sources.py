@@ -1,3 +1,5 @@
+import asyncio
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -13,6 +15,7 @@ from isp_plugins.packages.errors import (
 )
 from isp_plugins.packages.values import Source, SourceKind
 from support.sources import folder, upload
+from support.waiting import until
 from support.wheels import files_below, make_plugin_wheel, make_source
 
 IDENTITY = {
@@ -182,6 +185,25 @@ async def test_what_is_no_file_is_refused(location, installer):
         await installer.store.fetch(upload(location), installer.staging())
     with pytest.raises(SourceUnusableError):
         await installer.store.fetch(folder(location), installer.staging())
+
+
+async def test_pipe_is_refused_without_waiting_for_its_writer(installer, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for given in (upload(tmp_path / "pipe"), folder(tmp_path / "pipe")):
+        with pytest.raises(SourceUnusableError, match="something else"):
+            await installer.store.fetch(given, installer.staging())
+
+
+async def test_cancelled_step_has_stopped_writing_when_it_is_left(installer, tmp_path):
+    source = make_source(tmp_path / "source")
+    (source / "large.bin").write_bytes(bytes(30_000_000))
+    staging = installer.staging()
+    fetching = asyncio.create_task(installer.store.fetch(folder(source), staging))
+    await until((staging / "download").is_dir)
+    fetching.cancel()
+    with contextlib.suppress(asyncio.CancelledError):  # it may have been quicker
+        await fetching
+    assert (staging / "download" / "pyproject.toml").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"plain text", b"\x7fELF"])

@@ -17,8 +17,8 @@ from isp_plugins.cli.operate.packing import Sent, files_in, pack, source_of
         ("https://user:token@git.example.net/x.git@main", "https://user:token@git.example.net/x.git", "main"),
         ("ssh://git@git.example.net/x.git@abc", "ssh://git@git.example.net/x.git", "abc"),
         ("ssh://git@git.example.net/x.git", "ssh://git@git.example.net/x.git", None),
-        ("git@git.example.net:x.git", "git@git.example.net:x.git", None),
-        ("git@git.example.net:x.git@v2", "git@git.example.net:x.git", "v2"),
+        ("git@git.example.net:x.git", "ssh://git@git.example.net/x.git", None),
+        ("git@git.example.net:x.git@v2", "ssh://git@git.example.net/x.git", "v2"),
     ],
 )
 def test_git_url_is_split_from_its_reference(text, url, ref):

@@ -36,6 +36,14 @@ def test_git_is_pinned_to_what_the_version_names():
     assert found == Source(SourceKind.GIT, "https://git.example.net/x.git", ref="v1.2")
 
 
+@pytest.mark.parametrize("scheme", ["file", "FILE"])
+def test_repository_on_the_server_is_a_folder_of_the_server(tmp_path, scheme):
+    url = f"{scheme}://{tmp_path}"
+    with pytest.raises(LocalSourceRefusedError):
+        source_of(SourceType.GIT, url, version=None, roots=())
+    assert source_of(SourceType.GIT, url, version=None, roots=(tmp_path,)).location == url
+
+
 def test_folder_is_refused_unless_the_operator_allowed_its_root(tmp_path):
     with pytest.raises(LocalSourceRefusedError, match="none is allowed"):
         source_of(SourceType.LOCAL, str(tmp_path), version=None, roots=())

@@ -190,6 +190,21 @@ def test_damaged_content_is_refused(tmp_path):
     refused(unpack_zip, path, tmp_path, "damaged")
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_tar_of_headers_about_headers_is_refused(kind, tmp_path):
+    path = tmp_path / "x.tar"
+    path.write_bytes(tar_info("x", kind).tobuf() * 5000 + bytes(1024))
+    refused(unpack_tar, path, tmp_path, "damaged")
+
+
+def test_zip_with_an_endless_list_is_refused_before_the_list_is_read(tmp_path):
+    path = zip_file(tmp_path / "x.zip", ("x", b""))
+    raw = bytearray(path.read_bytes())
+    raw[-10:-6] = struct.pack("<I", 2**31)
+    path.write_bytes(raw)
+    assert not refused(unpack_zip, path, tmp_path, "far more entries").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK\x05\x06" + bytes(18), bytes(100)])
 def test_what_is_no_zip_is_refused(content, tmp_path):
     path = tmp_path / "x.zip"

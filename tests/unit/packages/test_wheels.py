@@ -57,6 +57,7 @@ LIES = {
     "no digest": (record_edit(lambda text, info: text.replace(text.splitlines()[0], "pkg/__init__.py,,")), "no SHA-256"),
     "wrong size": (record_edit(lambda text, _: text.replace(",6\n", ",7\n", 1)), "another size"),
     "twice": (record_edit(lambda text, _: text.splitlines()[0] + "\n" + text), "no record of its own"),
+    "endless line": (record_edit(lambda text, _: "x" * 200_000 + text), "cannot be read"),
     "short line": (record_edit(lambda text, _: "pkg\n" + text), "no record of its own"),
 }  # fmt: skip
 

@@ -135,7 +135,7 @@ def _mistake(raw: Any) -> dict[str, Any]:
     return {
         "path": str(raw.get("path", "")),
         "message": str(raw.get("message", "")),
-        **{name: raw[name] for name in ("expected", "got") if name in raw},
+        **{name: raw[name] for name in ("expected", "got", "line") if name in raw},
     }
 
 

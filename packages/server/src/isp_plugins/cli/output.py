@@ -143,6 +143,7 @@ def _mistake_line(mistake: Mapping[str, Any] | str) -> str:
     where = mistake.get("path") or mistake.get("loc") or ""
     where = ".".join(str(part) for part in where) if isinstance(where, list) else str(where)
     message = str(mistake.get("message", ""))
+    where = f"line {mistake['line']}: {where}" if mistake.get("line") else where
     return f"{where}: {message}" if where else message
 
 

@@ -1,6 +1,6 @@
 """What an installation is asked for, checked before anything is done: source, and what is expected of what comes from it.
 
-1. A folder of the server may be named only under the roots that the operator allowed; links are followed first.
+1. A folder of the server, or a repository in one, may be named only under the roots that the operator allowed; links are followed first.
 2. What is shown and stored of an order holds no credentials of a URL, and of a configuration only its keys.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from isp_plugins.lifecycle.errors import (
     DigestMismatchError,
@@ -22,6 +22,7 @@ from isp_plugins.lifecycle.errors import (
 )
 from isp_plugins.packages.values import Source, SourceKind
 
+LOCAL_REPOSITORY = "file"
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
 
 
@@ -90,6 +91,8 @@ def source_of(
     if source_type is SourceType.REGISTRY:
         raise RegistryAbsentError(location=location)
     if source_type is SourceType.GIT:
+        if urlsplit(location).scheme == LOCAL_REPOSITORY:
+            _allowed(unquote(urlsplit(location).path), roots)
         return Source(SourceKind.GIT, location, ref=version)
     return Source(SourceKind.DIRECTORY, str(_allowed(location, roots)))
 

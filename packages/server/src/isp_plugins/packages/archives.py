@@ -24,6 +24,11 @@ from isp_plugins.packages.names import collisions, plain, problem_of
 
 CHUNK = 1024 * 1024
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
+_END_BYTES = 22 + 20 + 65_535
+"""Where the end of a zip is looked for: its record, the one before it, the longest comment."""
+_ENTRY_BYTES = 300
+"""Of one entry in a zip's list, on average, name included."""
 _SHOWN = 10
 """How many mistakes of one archive are told."""
 
@@ -98,6 +103,7 @@ def opened_zip(path: Path, limits: PackageLimits, *, name: str | None = None) ->
     """A zip that was checked; `ArchiveUnsafeError` also where it turns out damaged while it is read."""
     shown = name or path.name
     try:
+        _check_directory(path, shown, limits)
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
             if len(infos) > limits.entries:
@@ -108,6 +114,20 @@ def opened_zip(path: Path, limits: PackageLimits, *, name: str | None = None) ->
         raise ArchiveUnsafeError(
             name=_shown(shown), summary=f"it is damaged ({error})", mistakes=[]
         ) from error
+
+
+def _check_directory(path: Path, shown: str, limits: PackageLimits) -> None:
+    """Refuse a zip whose list of entries alone would fill the memory, before it is read; one of the large format (zip64) is one."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _END_BYTES))
+        tail = file.read()
+    at = len(tail) - 22 if tail[-22:-18] == _END and tail.endswith(b"\0\0") else tail.rfind(_END)
+    if at < 0 or len(tail) - at < 22:
+        raise zipfile.BadZipFile("it has no end")
+    directory = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if tail[max(0, at - 20) : at].startswith(_END_64) or directory > limits.entries * _ENTRY_BYTES + CHUNK:
+        refuse(shown, [("the whole", "lists far more entries than are unpacked")])
 
 
 def unpack_zip(path: Path, target: Path, limits: PackageLimits, *, name: str | None = None) -> None:
@@ -175,7 +195,15 @@ def _each_member(
                     entry = _tar_entry(member)
                     content = archive.extractfile(member) if entry.kind is EntryKind.FILE else None
                     use(entry, content)
-    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, UnicodeError, ValueError) as error:
+    except (
+        tarfile.TarError,
+        zlib.error,
+        EOFError,
+        gzip.BadGzipFile,
+        UnicodeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise ArchiveUnsafeError(
             name=_shown(shown), summary=f"it is damaged ({error})", mistakes=[]
         ) from error

@@ -8,6 +8,7 @@
 
 import json
 import logging
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from isp_plugins.packages.wheels import check_wheel
 
 _CHILD = Path(__file__).with_name("build_child.py")
 _DEFAULT = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b")
+"""The line of a traceback that names the exception."""
 _logger = logging.getLogger(__name__)
 
 
@@ -166,7 +169,8 @@ class _Builder:
 
     def _failure(self, finished: Finished) -> BuildFailedError:
         lines = [line.rstrip() for line in masked(finished.output).splitlines() if line.strip()]
-        problem = lines[-1] if lines else f"the build backend ended with {finished.code}"
+        raised = [line for line in lines if _RAISED.match(line)]
+        problem = (raised or lines or [f"the build backend ended with {finished.code}"])[-1]
         if finished.timed_out:
             problem = f"it took longer than {self._limits.build_s:g} s (ISP_PLUGINS_PACKAGE_BUILD_TIMEOUT)"
         return BuildFailedError(problem=problem[:500], log=tuple(lines[-SHOWN_LOG_LINES:]))

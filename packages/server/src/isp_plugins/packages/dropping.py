@@ -9,7 +9,8 @@ from isp_plugins.packages.limits import PackageFolders
 from isp_plugins.packages.moving import empty, remove
 from isp_plugins.packages.values import Freed
 
-_NAME = re.compile(r"\.?[0-9a-f]{64}")
+_NAME = re.compile(r"[0-9a-f]{64}|\..*")
+"""A digest, or what an installation that was killed had not yet given its name."""
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -20,7 +21,8 @@ def drop_unused(folders: PackageFolders, *, digests: frozenset[str], environment
     unused = _unnamed(folders.environments, environments)
     freed = sum(remove(folder, folders.trash) for folder in (*artifacts, *unused))
     needed = _needed(folders.environments)
-    for folder in _unnamed(folders.wheelhouse, needed):
+    half_done = [each for each in _unnamed(folders.sdk, frozenset()) if each.name.startswith(".")]
+    for folder in (*_unnamed(folders.wheelhouse, needed), *half_done):
         freed += remove(folder, folders.trash)
     return Freed(tuple(folder.name for folder in artifacts), tuple(folder.name for folder in unused), freed)
 

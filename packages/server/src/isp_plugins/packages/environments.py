@@ -9,22 +9,29 @@
 import json
 import shutil
 import sys
+import venv
 from pathlib import Path
+from types import SimpleNamespace
 
+from isp_plugins.packages.bytecode import compile_environment
 from isp_plugins.packages.errors import EnvironmentFailedError, LockOutdatedError
-from isp_plugins.packages.limits import PackageFolders
+from isp_plugins.packages.in_thread import in_thread
+from isp_plugins.packages.limits import PackageFolders, PackageLimits
 from isp_plugins.packages.locking import keep_wheels, kept_wheels, this_python
 from isp_plugins.packages.moving import rename_into_place
 from isp_plugins.packages.processes import Finished
 from isp_plugins.packages.refusals import in_words, refuse_full_disk
 from isp_plugins.packages.sdk_wheel import DISTRIBUTION, kept_sdk
+from isp_plugins.packages.startup_files import take_out_startup_code
 from isp_plugins.packages.uv_tool import Uv
 from isp_plugins.packages.values import Environment, Lock
 
 MARKER = "isp-plugins-environment.json"
 
 
-async def build_environment(uv: Uv, folders: PackageFolders, lock: Lock, staging: Path) -> Environment:
+async def build_environment(
+    uv: Uv, folders: PackageFolders, limits: PackageLimits, lock: Lock, staging: Path
+) -> Environment:
     """The environment; `EnvironmentFailedError`, `LockOutdatedError`."""
     target = folders.environments / lock.key
     if target.is_dir():
@@ -39,29 +46,49 @@ async def build_environment(uv: Uv, folders: PackageFolders, lock: Lock, staging
     made = staging / "environment"
     shutil.rmtree(made, ignore_errors=True)
     await _fill(uv, made, lock, sdk, kept_wheels(lock, folders.wheelhouse))
+    await _finish(made, folders, limits)
     (made / MARKER).write_text(json.dumps(lock.to_dict()))
-    first = rename_into_place(made, target)
+    first = await in_thread(rename_into_place, made, target)
     return Environment(lock.key, target, made=first)
 
 
 async def _fill(uv: Uv, made: Path, lock: Lock, sdk: Path, wheels: list[Path]) -> None:
     staging = made.parent
-    _expect(
-        await uv.run_bare(
-            "venv", str(made), "--relocatable", f"--python={sys.executable}", "--no-project", folder=staging
-        ),
-        staging,
-    )
+    await in_thread(_make_bare, made)
     locked = staging / "locked.txt"
     pinned = f"{DISTRIBUTION} @ {sdk.as_uri()} --hash=sha256:{lock.sdk_digest}"
     locked.write_text("".join(f"{_placed(line, pinned)}\n" for line in lock.text.splitlines()))
     _expect(
         await uv.run(
             "pip", "sync", str(locked), f"--python={made}", "--require-hashes", "--only-binary=:all:",
-            "--compile-bytecode", "--no-sources", folder=staging, find_links=wheels,
+            "--no-sources", folder=staging, find_links=wheels,
         ),
         staging,
     )  # fmt: skip
+
+
+def _make_bare(made: Path) -> None:
+    """An empty virtual environment that works wherever it is moved to: no activation scripts, which would hold this path."""
+    builder = _Builder(symlinks=True, with_pip=False)
+    builder.create(made)
+    configuration = made / "pyvenv.cfg"
+    kept = [line for line in configuration.read_text().splitlines() if not line.startswith("command")]
+    # uv then writes scripts that look for their interpreter beside themselves.
+    configuration.write_text("\n".join([*kept, "relocatable = true"]) + "\n")
+
+
+class _Builder(venv.EnvBuilder):
+    def setup_scripts(self, context: SimpleNamespace) -> None:
+        """None."""
+
+
+async def _finish(made: Path, folders: PackageFolders, limits: PackageLimits) -> None:
+    """Nothing runs by itself, and everything is compiled."""
+    site_packages = (
+        made / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    )
+    await in_thread(take_out_startup_code, site_packages)
+    await compile_environment(site_packages, folders.bytecode, made.parent, limits)
 
 
 def _placed(line: str, pinned: str) -> str:

@@ -67,6 +67,11 @@ class PackageFolders:
         return self.data_dir / "package-cache"
 
     @property
+    def bytecode(self) -> Path:
+        """Compiled modules of distributions, for the next environment that holds the same."""
+        return self.data_dir / "bytecode-cache"
+
+    @property
     def wheelhouse(self) -> Path:
         """Wheels that came from no index (bundles, find-links), by SHA-256, for a re-install."""
         return self.data_dir / "wheelhouse"

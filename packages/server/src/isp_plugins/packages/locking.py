@@ -8,6 +8,7 @@
 import hashlib
 import platform
 import re
+import secrets
 import shutil
 import sysconfig
 from collections.abc import Iterator
@@ -52,7 +53,12 @@ async def resolve(
         refuse_full_disk(finished.output, staging)
         raise refusal(finished, manifest.name)
     pin = f"{DISTRIBUTION}=={sdk.version} --hash=sha256:{sdk.digest}"
-    lines = [line for line in _joined(output.read_text()) if " @ " not in line]
+    lines = list(_joined(output.read_text()))
+    by_url = [line for line in lines if " @ " in line]
+    if foreign := [name for line in by_url if (name := line.split(" @ ")[0]) not in {own, DISTRIBUTION}]:
+        reason = f"{', '.join(foreign)} is required by its URL; require it by name, so that it can be locked and come from the index"
+        raise ResolutionImpossibleError(plugin=manifest.name, reason=reason)
+    lines = [line for line in lines if line not in by_url]
     text = "".join(f"{line}\n" for line in sorted([*lines, pin]))
     return Lock(text, this_python(), sdk.digest, wheels)
 
@@ -66,8 +72,7 @@ def keep_wheels(lock: Lock, folders: tuple[Path, ...], wheelhouse: Path) -> None
             continue
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         if digest in wanted and not (wheelhouse / digest).is_dir():
-            part = wheelhouse / f".{digest}"
-            shutil.rmtree(part, ignore_errors=True)
+            part = wheelhouse / f".{digest}-{secrets.token_hex(4)}"
             part.mkdir(parents=True)
             shutil.copyfile(wheel, part / wheel.name)
             rename_into_place(part, wheelhouse / digest)

@@ -10,11 +10,14 @@ import configparser
 import platform
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag, sys_tags
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from isp_plugin_sdk import manifest as sdk
@@ -41,9 +44,11 @@ def read_manifest(wheel: Path, check: RegistrationCheck = nothing_more) -> Manif
         file, content = _manifest_file(archive, name, value)
         manifest = parse(content, file)
         mistakes = [*_disagreements(manifest, name, value, wheel), *_missing_module(archive, manifest)]
+        mistakes += _misplaced_command(manifest, file)
     mistakes += [_in_the_manifest(one) for one in check(manifest.registration())]
     _refuse(content, file, mistakes)
     check_host(manifest)
+    _check_platform(manifest, wheel)
     return manifest
 
 
@@ -82,6 +87,24 @@ def check_host(manifest: Manifest) -> None:
         )
 
 
+def _check_platform(manifest: Manifest, wheel: Path) -> None:
+    tags = parse_wheel_filename(wheel.name)[3]
+    if not tags & _own_tags():
+        shown = ", ".join(sorted(map(str, tags))[:5])
+        message = f"the wheel is for {shown}, this host is {next(iter(sys_tags()))}"
+        raise HostUnsuitableError(
+            plugin=manifest.name,
+            version=manifest.version,
+            summary=message,
+            mistakes=[{"path": "", "message": message}],
+        )
+
+
+@lru_cache(maxsize=1)
+def _own_tags() -> frozenset[Tag]:
+    return frozenset(sys_tags())
+
+
 def has_plugin(wheel: Path) -> bool:
     """Whether a wheel declares a plugin: which of a bundle's wheels is the one to install."""
     with zipfile.ZipFile(wheel) as archive:
@@ -91,7 +114,9 @@ def has_plugin(wheel: Path) -> bool:
 def _entry_points(archive: zipfile.ZipFile) -> Mapping[str, str]:
     folder = dist_info(archive)
     raw = read_member(archive, f"{folder}/entry_points.txt") or b""
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    parser = configparser.ConfigParser(
+        delimiters=("=",), interpolation=None, strict=False, default_section="\0"
+    )
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case, as the documentation tells to do it
     try:
         parser.read_string(raw.decode("utf-8", "replace"))
@@ -157,6 +182,15 @@ def _missing_module(archive: zipfile.ZipFile, manifest: Manifest) -> list[dict[s
         return []
     message = f"the wheel holds no module {manifest.module_path} ({' or '.join(fits)})"
     return [{"path": "entry_point", "message": message, "expected": fits[0], "got": "nothing"}]
+
+
+def _misplaced_command(manifest: Manifest, file: str) -> list[dict[str, Any]]:
+    """A command runs in its own package's folder, which is found by the plugin's name."""
+    wanted = f"{manifest.name.replace('-', '_')}/{FILE_NAME}"
+    if manifest.command is None or file == wanted:
+        return []
+    message = f"the package of a command is called like its plugin: expected {wanted}, got {file}"
+    return [{"path": "command", "message": message, "expected": wanted, "got": file}]
 
 
 def _in_the_manifest(mistake: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,13 +47,15 @@ def fetch_file(source: Source, staging: Path, limits: PackageLimits) -> Download
     if problem := problem_of(name):
         raise SourceUnusableError(location=repr(name), problem=f"the file {problem}")
     try:
-        with path.open("rb") as file, telling_full_disk(staging):
+        # A pipe would wait for its writer: opened like this it does not, and is refused below.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file, telling_full_disk(staging):
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise SourceUnusableError(location=name, problem="expected a file, got something else")
             target = staging / "download" / name
             target.parent.mkdir()
             digest, size = _copied(file, target, limits)
-    except (FileNotFoundError, PermissionError) as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise SourceUnusableError(location=name, problem=_reason(error)) from error
     return Download(target, origin_of(source, location=name, name=name, sha256=digest, bytes=size))
 
@@ -61,7 +63,7 @@ def fetch_file(source: Source, staging: Path, limits: PackageLimits) -> Download
 def fetch_folder(source: Source, staging: Path, limits: PackageLimits) -> Download:
     """A copy of a folder; a path to a file is taken as that file."""
     path = Path(source.location)
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         return fetch_file(source, staging, limits)
     if not path.is_dir():
         problem = "expected a folder or a file on the server's machine, there is none"

@@ -5,7 +5,6 @@
 3. `drop_unused` must not run beside an installation: what that has made and not yet registered would be dropped.
 """
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from isp_plugins.packages import artifacts, environments, locking, manifests
 from isp_plugins.packages.building import build_distribution, pack_command
 from isp_plugins.packages.dropping import drop_unused
 from isp_plugins.packages.git import fetch_git
+from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageFolders, PackageLimits
 from isp_plugins.packages.moving import telling_full_disk
 from isp_plugins.packages.program import program
@@ -57,18 +57,18 @@ class PackageStore:
             with telling_full_disk(staging):
                 return await fetch_git(source, staging, self.limits)
         copy = fetch_folder if source.kind is SourceKind.DIRECTORY else fetch_file
-        return await asyncio.to_thread(copy, source, staging, self.limits)
+        return await in_thread(copy, source, staging, self.limits)
 
     async def unpack(self, download: Download, staging: Path) -> Tree:
         """What was fetched, unpacked and checked; `ArchiveUnsafeError`, `WheelInvalidError`, `PackageShapeError`, `PackageTooLargeError`."""
-        return await asyncio.to_thread(unpack, download, _made(staging), self.limits)
+        return await in_thread(unpack, download, _made(staging), self.limits)
 
     async def build(self, tree: Tree, staging: Path) -> Path:
         """The wheel; a wheel is its own. `BuildFailedError`, and for a command `ManifestInvalidError`."""
         if tree.kind is TreeKind.WHEEL:
             return tree.path
         if tree.kind is TreeKind.COMMAND:
-            return await asyncio.to_thread(pack_command, tree.path, _made(staging), self.limits)
+            return await in_thread(pack_command, tree.path, _made(staging), self.limits)
         return await build_distribution(self._uv, tree.path, _made(staging), self.limits)
 
     def read_manifest(self, wheel: Path) -> Manifest:
@@ -87,12 +87,14 @@ class PackageStore:
         """The environment of a lock, new or an equal one's; `EnvironmentFailedError`, `LockOutdatedError`."""
         with telling_full_disk(staging):
             await self._packed_sdk()
-            return await environments.build_environment(self._uv, self.folders, lock, _made(staging))
+            return await environments.build_environment(
+                self._uv, self.folders, self.limits, lock, _made(staging)
+            )
 
     async def keep(self, wheel: Path, staging: Path) -> Artifact:
-        """The wheel in its final place, packed and unpacked; `EnvironmentFailedError` where it is not for this machine."""
+        """The wheel in its final place, packed and unpacked; `WheelInvalidError` where its `.data` folder cannot be laid out."""
         with telling_full_disk(staging):
-            return await artifacts.keep(self._uv, self.folders, wheel, _made(staging))
+            return await artifacts.keep(self.folders, wheel, _made(staging), self.limits)
 
     def program(
         self, manifest: Manifest, artifact: Artifact, environment: Environment, limits: WorkerLimits
@@ -112,11 +114,11 @@ class PackageStore:
 
     async def drop_unused(self, *, digests: frozenset[str], environments: frozenset[str]) -> Freed:
         """Delete every artifact and environment that is not named, and what the named ones do not need."""
-        return await asyncio.to_thread(drop_unused, self.folders, digests=digests, environments=environments)
+        return await in_thread(drop_unused, self.folders, digests=digests, environments=environments)
 
     async def _packed_sdk(self) -> SdkWheel:
         if self._sdk is None or not self._sdk.path.is_file():
-            self._sdk = await asyncio.to_thread(pack_sdk, self.folders.sdk)
+            self._sdk = await in_thread(pack_sdk, self.folders.sdk)
         return self._sdk
 
 

@@ -115,7 +115,12 @@ def _record_mistakes(archive: zipfile.ZipFile, folder: str) -> Iterator[tuple[st
         yield f"{folder}/RECORD", "is missing or too large"
         return
     recorded: dict[str, tuple[str, str]] = {}
-    for row in csv.reader(io.StringIO(raw.decode("utf-8", "replace"))):
+    try:
+        rows = list(csv.reader(io.StringIO(raw.decode("utf-8", "replace"))))
+    except csv.Error as error:
+        yield f"{folder}/RECORD", f"cannot be read ({error})"
+        return
+    for row in rows:
         if len(row) != 3 or row[0] in recorded:
             yield f"{folder}/RECORD", f"has a line that is no record of its own: {','.join(row)[:100]!r}"
         else:

@@ -86,6 +86,9 @@ class Mistake(Output):
     message: str
     expected: JsonValue = None
     got: JsonValue = None
+    line: int | None = Field(
+        default=None, description="Where it is in a file that was read, like a manifest."
+    )
 
 
 class Problem(Output):

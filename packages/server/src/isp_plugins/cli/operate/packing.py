@@ -61,7 +61,7 @@ def source_of(text: str) -> Sent:
     if not _URL.fullmatch(text) and not _SCP_LIKE.fullmatch(text):
         _no_package(text)
     url, ref = _split_ref(text.removeprefix("git+"))
-    return Sent(url=url, ref=ref)
+    return Sent(url=url if "://" in url else f"ssh://{url.replace(':', '/', 1)}", ref=ref)
 
 
 def _no_package(text: str) -> NoReturn:
