@@ -43,6 +43,7 @@ from isp_plugins.lifecycle.doctor.gather_plugin import (
     last_death,
     last_errors,
     module_facts,
+    package_facts,
 )
 from isp_plugins.lifecycle.doctor.hook_facts import Counts, HookFacts, SubscriptionFacts
 from isp_plugins.lifecycle.doctor.plugin_facts import PluginFacts
@@ -100,9 +101,12 @@ class Doctor:
         record = self.directory.seen(self.directory.get(plugin_id))
         configuration, hidden = await configuration_facts(record, self.configuration)
         views = await self._views(plugin_id)
+        package = await package_facts(record, self.settings.data_dir.absolute())
+        folders = self.settings.plugin_folders if package is None else (package.artifact / "code",)
         facts = PluginFacts(
             record=record,
-            module=await module_facts(record, self.settings.plugin_folders),
+            module=None if package and package.command else await module_facts(record, folders),
+            package=package,
             configuration=configuration,
             bindings=views if isinstance(views, Unread) else binding_facts(views),
             errors=await last_errors(plugin_id, self.logs),
