@@ -14,10 +14,10 @@ from benchmarks.harness import Table, measure
 from isp_plugins.contracts.calls import Callee, CallMode
 from isp_plugins.contracts.hooks import HookSpec, Subscription
 from isp_plugins.contracts.vocabulary import BindingStatus, HookKind, SubscriptionType
-from isp_plugins.events import MemoryEvents
 from isp_plugins.hooks.catalogue import spec_of
 from isp_plugins.hooks.engine import HookEngine
 from isp_plugins.runtime.threads import DaemonThreads
+from isp_plugins.testing import MemoryEvents
 
 HOOK = "customer_created"
 FILTER = "benchmark_filter"
@@ -54,7 +54,7 @@ def engine_with(
     count, *, method="listen", mode=CallMode.INLINE, kind=SubscriptionType.ACTION, hook=HOOK, condition=None
 ):
     """An engine with so many plugins, each subscribed once, and their bound methods."""
-    engine = HookEngine(threads=DaemonThreads(4), events=MemoryEvents(100), observer=Quiet(), specs=specs)
+    engine = HookEngine(threads=DaemonThreads(4), events=MemoryEvents(), observer=Quiet(), specs=specs)
     callees = [getattr(Plugin(number), method) for number in range(count)]
     for number, call in enumerate(callees):
         one = Subscription(

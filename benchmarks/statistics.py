@@ -20,7 +20,7 @@ from isp_plugins.contracts.vocabulary import BindingStatus, State, SubscriptionT
 from isp_plugins.db.engine import Database
 from isp_plugins.db.migrate import migrate
 from isp_plugins.hooks import chain
-from isp_plugins.telemetry.metrics import DatabaseReading, Readings, render
+from isp_plugins.telemetry.metrics import DatabaseReading, EventReadings, Readings, render
 from isp_plugins.telemetry.stats import Statistics, Window
 from isp_plugins.testing import FakeClock
 
@@ -162,10 +162,7 @@ def scrape_rows(table, statistics):
         node="local",
         plugins={number: (f"plugin_{number:03}", State.ACTIVE) for number in range(PLUGINS)},
         totals=statistics.totals,
-        events_waiting=0,
-        events_capacity=10_000,
-        events_delivered=0,
-        events_dropped=0,
+        events=EventReadings(),
         logs_waiting=0,
         logs_stored=0,
         logs_dropped=0,

@@ -5,10 +5,11 @@ import itertools
 
 from isp_plugins.contracts.calls import Callee, CallMode
 from isp_plugins.contracts.hooks import HookSpec, Subscription
-from isp_plugins.contracts.vocabulary import BindingStatus, HookKind, SkipReason, SubscriptionType
+from isp_plugins.contracts.vocabulary import BindingStatus, HookKind, SubscriptionType
 from isp_plugins.hooks.catalogue import spec_of
 from isp_plugins.hooks.engine import HookEngine
 from isp_plugins.runtime.threads import DaemonThreads
+from isp_plugins.testing import MemoryEvents
 
 HOOK = "own_hook"
 FILTER = "own_filter"
@@ -57,27 +58,11 @@ class Notes:
         self.abandonments.append((plugin_id, count))
 
 
-class Sink:
-    """An `EventSink` that keeps so many events."""
-
-    def __init__(self, size=100):
-        self.size, self.events = size, []
-
-    def offer(self, events):
-        return [self._accept(event) for event in events]
-
-    def _accept(self, event):
-        if len(self.events) >= self.size:
-            return SkipReason.QUEUE_FULL
-        self.events.append(event)
-        return None
-
-
 def make_engine(*, events=None, observer=None, threads=None, **options):
     """An engine with doubles for its neighbours."""
     return HookEngine(
         threads=threads or DaemonThreads(8),
-        events=events if events is not None else Sink(),
+        events=events if events is not None else MemoryEvents(),
         observer=observer or Notes(),
         specs=own_specs,
         **options,

@@ -69,6 +69,14 @@ class NoHost:
     async def storage_list(self, prefix: str) -> list[str]:
         return sorted(key for key in self.stored if key.startswith(prefix))
 
+    async def once_seen(self, mark: str) -> bool:
+        return f"once {mark}" in self.stored
+
+    async def once_commit(self, mark: str, writes: Any) -> bool:
+        self.stored[f"once {mark}"] = True
+        self.stored.update({key: value for kind, key, value in writes if kind == "set"})
+        return True
+
     async def dispatch(self, hook: str, payload: Any, context: Any) -> dict[str, Any]:
         raise NotImplementedError
 

@@ -43,7 +43,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 async def system(tmp_path, folder):
-    async with PluginSystem.open(Settings(data_dir=tmp_path / "data", event_queue_size=1)) as opened:
+    async with PluginSystem.open(Settings(data_dir=tmp_path / "data", event_concurrency=1)) as opened:
         yield opened
 
 
@@ -158,12 +158,14 @@ async def test_open_breaker_is_told(system):
     assert SECRET not in str(found)
 
 
-async def test_events_that_found_the_queue_full_are_told(system):
-    await enabled(system, hook_type="event")
-    for number in range(3):
-        system.dispatch_sync("invoice_created", {"id": number})
+async def test_why_an_event_was_not_delivered_is_told(system):
+    plugin = await enabled(system, hook_type="event")
+    await system.manager.disable(plugin, HOST)
+    system.dispatch_sync("invoice_created", {"id": 1})
     found = by_check(await system.doctor.hook("invoice_created", {}))
-    assert "the queue of events was full" in found["skipped"].found
+    assert found["delivery"].status == "problem"
+    assert "1 events wait" in found["delivery"].found
+    assert "no node delivers them" in found["delivery"].found
 
 
 async def test_own_echo_is_told(system):

@@ -7,6 +7,7 @@ import pytest
 
 from isp_plugin_sdk.sandbox.policy import Enforcement
 from support.sandbox import (
+    DENIED_ERRNOS,
     IS_ROOT,
     ORDINARY,
     ROOT_STAYS,
@@ -98,6 +99,16 @@ def test_granted_path_that_became_a_link_stays_denied(kit, target):
     assert outcome["error"] == "PermissionError"
     assert SECRET not in str(ended.outcomes)
     assert any("symbolic link" in note for note in ended.report["notes"])
+
+
+def test_granted_folder_that_became_a_link_cannot_be_changed_either(kit, target):
+    granted = target.folder / "granted"
+    granted.symlink_to(target.folder / "data")
+    own, path = str(target.folder / "own"), str(granted)
+    code = "import os; os.chmod(target['key'], 0o644)"
+    outcome, _ = one(kit, target, code, write=(own, path), granted=(path,))
+    assert outcome["errno"] in DENIED_ERRNOS
+    assert target.is_unharmed()
 
 
 def test_granted_path_that_is_not_there_is_told(kit, target):

@@ -32,6 +32,14 @@ BODY = """
     def connect(self, host, port): socket.create_connection((host, port), 5).close(); return True
     def seen(self): return self.config
     def signal(self): os.kill(os.getppid(), 0)
+    def by_hand(self, port):
+        for number in range(3, 64):
+            try: channel = socket.socket(fileno=os.dup(number))
+            except OSError: continue
+            if channel.type == socket.SOCK_SEQPACKET:
+                question = {"id": 99, "connect": {"host": "127.0.0.1", "port": port, "family": 0, "timeout_ms": 1000}}
+                channel.send(json.dumps(question).encode())
+                return json.loads(channel.recv(65536))
 """
 
 
@@ -45,7 +53,7 @@ class Confined(WorkerFolder):
         self.denials = []
         self.grants = Grants()
         self.enforcement = Enforcement.REQUIRE
-        self.plugin(BODY, head="import os, socket, pathlib, tempfile")
+        self.plugin(BODY, head="import json, os, socket, pathlib, tempfile")
 
     def runtime(self):
         confiner = Confiner(
@@ -152,6 +160,13 @@ async def test_peer_that_is_granted_is_reached_and_no_other(start, workers):
         assert await running.execute("connect", {"host": "127.0.0.1", "port": port}, 10) is True
         assert "192.0.2.1:25" in await failure_of(running, "connect", {"host": "192.0.2.1", "port": 25})
         assert [denial.what for _, _, denial in workers.denials] == ["192.0.2.1:25"]
+
+
+async def test_broker_that_is_asked_behind_the_sdks_back_gives_the_same_answer(start, workers):
+    running = await start({"network": ["127.0.0.1:1"]})
+    answer = await running.execute("by_hand", {"port": 22}, 10)
+    assert answer["error"]["kind"] == "not_granted"
+    assert [denial.what for _, _, denial in workers.denials] == ["127.0.0.1:22"]
 
 
 async def test_secrets_that_are_not_granted_are_not_handed_over(start, workers):

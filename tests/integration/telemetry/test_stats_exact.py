@@ -12,11 +12,11 @@ from isp_plugin_sdk.errors import Reject
 from isp_plugins.contracts.calls import Callee, CallMode
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, SubscriptionType
-from isp_plugins.events import MemoryEvents
 from isp_plugins.hooks.engine import HookEngine
 from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.telemetry.stats.meter import Meter
 from isp_plugins.telemetry.stats.tally import Key, Tally, add_to, of_dispatches
+from isp_plugins.testing import MemoryEvents
 
 VETO = "customer_before_create"
 ACTION = "customer_created"
@@ -64,12 +64,10 @@ def subscription(ledger, number, mode, hook, kind=SubscriptionType.ACTION, **mor
 
 @pytest.fixture
 async def engine():
-    events = MemoryEvents(10_000)
+    events = MemoryEvents()
     engine = HookEngine(threads=DaemonThreads(8), events=events, observer=Silent())
-    await events.open(engine)
     engine.events = events
-    yield engine
-    await events.close()
+    return engine
 
 
 def counted(engine, meter):
@@ -184,7 +182,7 @@ async def test_events_are_counted_when_queued_and_when_delivered(engine):
     work = payloads(60, (1,), 4, fates=("ok", "error"))
     for payload in work:
         await engine.dispatch(ACTION, payload)
-    assert await engine.events.drain(5)
+    await engine.events.deliver_all(engine)
     tally = counted(engine, meter)[Key(1, ACTION, "event", "listen_1")]
     accepted = sum(payload["ok"] for payload in work)
     assert (tally.queued, tally.calls) == (accepted, accepted)

@@ -7,7 +7,8 @@ import pytest
 
 from isp_plugins.contracts.hooks import Event
 from isp_plugins.contracts.vocabulary import BreakerState, OutcomeStatus, SkipReason
-from support.hooks import FILTER, HOOK, Sink, event, make_engine, plugin_id, subscribe, subscription, summary
+from isp_plugins.testing import MemoryEvents
+from support.hooks import FILTER, HOOK, event, make_engine, plugin_id, subscribe, subscription, summary
 
 OPEN, HALF_OPEN, CLOSED = BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED
 
@@ -56,23 +57,24 @@ def test_every_hook_of_the_plugin_is_skipped():
     assert engine.dispatch_sync(FILTER, {"n": 1}).value == {"n": 1}
 
 
-def test_event_of_a_skipped_plugin_is_not_queued_and_counted():
-    sink = Sink()
+def test_event_of_a_plugin_that_is_not_called_now_is_kept():
+    sink = MemoryEvents()
     engine = engine_with(event("a", lambda _: None), events=sink)
     engine.switch(plugin_id("a"), OPEN)
-    assert summary(engine.dispatch_sync(HOOK, {})) == ["a: breaker_open"]
-    assert sink.events == []
-    assert engine.describe(HOOK)[0].skips == {SkipReason.BREAKER_OPEN: 1}
+    assert summary(engine.dispatch_sync(HOOK, {})) == ["a: queued"]
+    assert len(sink.deliveries) == 1
+    assert not engine.delivers(sink.deliveries[0].subscription_id)
 
 
-async def test_event_that_was_queued_before_is_skipped_at_delivery_and_counted():
-    sink = Sink()
+async def test_event_is_not_delivered_while_the_breaker_is_open():
+    sink = MemoryEvents()
     engine = engine_with(event("a", lambda _: None), events=sink)
     engine.dispatch_sync(HOOK, {})
     engine.switch(plugin_id("a"), OPEN)
-    outcome = await engine.deliver(sink.events[0])
+    outcome = await engine.deliver(sink.deliveries[0])
     assert (outcome.plugin, outcome.skip_reason) == ("a", SkipReason.BREAKER_OPEN)
-    assert engine.describe(HOOK)[0].skips == {SkipReason.BREAKER_OPEN: 1}
+    engine.switch(plugin_id("a"), CLOSED)
+    assert (await engine.deliver(sink.deliveries[0])).status == "ok"
 
 
 async def test_event_of_a_stopped_plugin_says_so_still():
@@ -109,11 +111,11 @@ async def test_try_runs_as_the_plugin_is_called_otherwise(mode):
 
 
 async def test_event_tries_too():
-    engine = engine_with(event("a", lambda _: 5), events=(sink := Sink()))
+    engine = engine_with(event("a", lambda _: 5), events=(sink := MemoryEvents()))
     engine.switch(plugin_id("a"), HALF_OPEN)
     await engine.dispatch(HOOK, {})
     await engine.dispatch(HOOK, {})
-    first, second = [await engine.deliver(one) for one in sink.events]
+    first, second = [await engine.deliver(one) for one in sink.deliveries]
     assert (first.value, second.skip_reason) == (5, SkipReason.BREAKER_OPEN)
 
 

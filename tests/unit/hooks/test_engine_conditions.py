@@ -2,8 +2,8 @@
 
 import pytest
 
-from isp_plugins.testing import FakeClock
-from support.hooks import FILTER, Notes, Sink, event, make_engine, subscribe, subscription, summary
+from isp_plugins.testing import FakeClock, MemoryEvents
+from support.hooks import FILTER, Notes, event, make_engine, subscribe, subscription, summary
 
 
 def noop(_):
@@ -85,7 +85,7 @@ def test_false_conditions_are_counted():
 
 
 def test_condition_of_an_event_is_evaluated_before_the_actions_run():
-    sink = Sink()
+    sink = MemoryEvents()
     engine = make_engine(events=sink)
     subscribe(
         engine,
@@ -96,4 +96,4 @@ def test_condition_of_an_event_is_evaluated_before_the_actions_run():
     )
     result = engine.dispatch_sync("own_hook", {"id": 7})
     assert summary(result) == ["a: ok", "b: queued", "c: condition_false", "d: condition_failed"]
-    assert [one.payload for one in sink.events] == [{"id": 7}]
+    assert [one.payload for one in sink.deliveries] == [{"id": 7}]

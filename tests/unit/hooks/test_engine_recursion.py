@@ -6,9 +6,9 @@ import contextlib
 import pytest
 
 from isp_plugin_sdk.context import current_call
-from isp_plugins.events import MemoryEvents
 from isp_plugins.hooks.errors import HookNameInvalidError, InternalHookError, RecursionTooDeepError
 from isp_plugins.runtime.threads import DaemonThreads
+from isp_plugins.testing import MemoryEvents
 from support.hooks import INTERNAL, Notes, event, make_engine, subscribe, subscription, summary
 from support.waiting import until
 
@@ -70,9 +70,8 @@ async def test_recursion_is_counted_through_threads_and_tasks(mode):
 
 
 async def test_recursion_is_counted_through_events():
-    events, depths = MemoryEvents(100), []
+    events, depths = MemoryEvents(), []
     engine = make_engine(events=events)
-    await events.open(engine)
 
     async def again(payload):
         depths.append(payload)
@@ -81,10 +80,8 @@ async def test_recursion_is_counted_through_events():
 
     subscribe(engine, event("a", again, own_echo=True))
     await engine.dispatch("own_hook", 1)
-    await until(lambda: len(depths) == 16)
-    assert await events.drain(5)
-    assert max(depths) == 16
-    await events.close()
+    await events.deliver_all(engine)
+    assert depths == list(range(1, 17))
 
 
 def test_plugin_does_not_hear_its_own_echo():

@@ -7,7 +7,8 @@ import pytest
 
 from isp_plugins.contracts.vocabulary import DispatchStatus, SkipReason
 from isp_plugins.hooks.errors import ConditionInvalidError
-from support.hooks import FILTER, Sink, event, make_engine, plugin_id, subscribe, subscription, summary
+from isp_plugins.testing import MemoryEvents
+from support.hooks import FILTER, event, make_engine, plugin_id, subscribe, subscription, summary
 from support.waiting import until
 
 
@@ -230,12 +231,12 @@ async def test_gate_lets_nested_dispatches_pass_while_the_old_instance_drains():
 
 
 async def test_delivery_waits_at_the_gate():
-    sink = Sink()
+    sink = MemoryEvents()
     engine, seen = make_engine(events=sink), []
     subscribe(engine, event("a", seen.append))
     engine.dispatch_sync("own_hook", 1)
     async with engine.gate(plugin_id("a")):
-        task = asyncio.create_task(engine.deliver(sink.events[0]))
+        task = asyncio.create_task(engine.deliver(sink.deliveries[0]))
         await asyncio.sleep(0.01)
         assert seen == []
     await task

@@ -8,7 +8,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.contracts.worker import ResourceUse
 from isp_plugins.telemetry import metrics
-from isp_plugins.telemetry.metrics import OTHERS, SPECS, DatabaseReading, Kind, Readings, render
+from isp_plugins.telemetry.metrics import (
+    OTHERS,
+    SPECS,
+    DatabaseReading,
+    EventReadings,
+    Kind,
+    Readings,
+    render,
+)
 from isp_plugins.telemetry.stats.service import Total
 from isp_plugins.telemetry.stats.tally import Key, Tally, of_dispatches
 from isp_plugins.telemetry.worker_metrics import WorkerReading
@@ -17,11 +25,10 @@ from isp_plugins.telemetry.worker_metrics import WorkerReading
 def readings(totals=None, plugins=None, **changes):
     quiet = dict.fromkeys(
         (
-            "events_waiting", "events_capacity", "events_delivered", "events_dropped", "logs_waiting", "logs_stored", "logs_dropped",
-            "statistics_lost",
+            "logs_waiting", "logs_stored", "logs_dropped", "statistics_lost",
         ),
         0,
-    )  # fmt: skip
+    ) | {"events": EventReadings()}  # fmt: skip
     return Readings(
         node="local",
         plugins=plugins if plugins is not None else {1: ("mailer", State.ACTIVE)},

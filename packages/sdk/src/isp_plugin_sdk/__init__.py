@@ -8,9 +8,11 @@ from isp_plugin_sdk.errors import (
     NotJsonError,
     PluginSdkError,
     Reject,
+    RetryLater,
 )
 from isp_plugin_sdk.hooks import action, event, filter  # noqa: A004  the specification's word for this hook type
 from isp_plugin_sdk.plugin import PluginInterface
+from isp_plugin_sdk.schedules import schedule
 
 __version__ = "0.1.0"
 
@@ -23,7 +25,9 @@ __all__ = [
     "PluginInterface",
     "PluginSdkError",
     "Reject",
+    "RetryLater",
     "action",
     "event",
     "filter",
+    "schedule",
 ]

@@ -10,12 +10,19 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from isp_plugin_sdk import once
 from isp_plugin_sdk.current import CallInfo, CurrentCall
-from isp_plugin_sdk.errors import CalledOnEventLoopError, HostCallTimedOutError
+from isp_plugin_sdk.errors import (
+    CalledOnEventLoopError,
+    DoneMeanwhileError,
+    HostCallTimedOutError,
+    NoEventError,
+)
 from isp_plugin_sdk.values import json_copy
 
 if TYPE_CHECKING:
@@ -48,6 +55,14 @@ class HostCalls(Protocol):
 
     async def storage_list(self, prefix: str) -> list[str]:
         """The stored keys that begin with the prefix, in order."""
+        ...
+
+    async def once_seen(self, mark: str) -> bool:
+        """Whether what this mark names was done."""
+        ...
+
+    async def once_commit(self, mark: str, writes: Sequence[tuple[str, str, Any]]) -> bool:
+        """Set the mark and write (`("set", key, value)`, `("delete", key, None)`), all or nothing; False where it is set already."""
         ...
 
     async def dispatch(self, hook: str, payload: Any, context: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -103,23 +118,41 @@ class AsyncPluginContext:
 
     async def get(self, key: str, default: Any = None) -> Any:
         """The value stored under the key, or the default."""
+        written = once.written(key)
+        if written is not once.NOTHING:
+            return default if written is None else written
         value = await self._way.ask("get", "storage_get", key)
         return default if value is None else value
 
     async def set(self, key: str, value: Any) -> None:
         """Store a JSON value under the key; it survives restarts."""
         value = json_copy(value, f"the value of {key!r}")
-        await self._way.ask("set", "storage_set", key, value)
+        if not once.took("set", key, value):
+            await self._way.ask("set", "storage_set", key, value)
 
     async def delete(self, key: str) -> bool:
         """Drop a key; whether it was there."""
-        answer: bool = await self._way.ask("delete", "storage_delete", key)
-        return answer
+        if once.current() is None:
+            answer: bool = await self._way.ask("delete", "storage_delete", key)
+            return answer
+        before = await self.get(key)
+        once.took("delete", key, None)
+        return before is not None
 
     async def list(self, prefix: str = "") -> list[str]:
         """The plugin's keys that begin with the prefix, in order."""
-        answer: list[str] = await self._way.ask("list", "storage_list", prefix)
-        return answer
+        stored = await self._way.ask("list", "storage_list", prefix)
+        return once.listed(stored, prefix)
+
+    @asynccontextmanager
+    async def once(self, key: str | None = None) -> AsyncIterator[bool]:
+        """Do something once: `async with self.context.aio.once() as first:`, as `PluginContext.once`."""
+        mark = _mark(key)
+        seen = await self._way.ask("once", "once_seen", mark)
+        with once.writing(mark, seen=seen) as writes:
+            yield not seen
+        if not seen and not await self._way.ask("once", "once_commit", mark, writes):
+            raise DoneMeanwhileError(mark=mark)
 
     async def dispatch(
         self, hook: str, payload: Any, context: Mapping[str, Any] | None = None
@@ -152,23 +185,46 @@ class PluginContext:
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value stored under the key, or the default."""
+        written = once.written(key)
+        if written is not once.NOTHING:
+            return default if written is None else written
         value = self._wait("get", "storage_get", key)
         return default if value is None else value
 
     def set(self, key: str, value: Any) -> None:
         """Store a JSON value under the key (at most 200 characters; 256 KiB of JSON); it survives restarts."""
         value = json_copy(value, f"the value of {key!r}")
-        self._wait("set", "storage_set", key, value)
+        if not once.took("set", key, value):
+            self._wait("set", "storage_set", key, value)
 
     def delete(self, key: str) -> bool:
         """Drop a key; whether it was there."""
-        answer: bool = self._wait("delete", "storage_delete", key)
-        return answer
+        if once.current() is None:
+            answer: bool = self._wait("delete", "storage_delete", key)
+            return answer
+        before = self.get(key)
+        once.took("delete", key, None)
+        return before is not None
 
     def list(self, prefix: str = "") -> list[str]:
         """The plugin's keys that begin with the prefix, in order."""
-        answer: list[str] = self._wait("list", "storage_list", prefix)
-        return answer
+        stored = self._wait("list", "storage_list", prefix)
+        return once.listed(stored, prefix)
+
+    @contextmanager
+    def once(self, key: str | None = None) -> Iterator[bool]:
+        """Do something once, however often it is asked for: `with self.context.once("invoice-17") as first:`.
+
+        `first` is False where it was done already. What is stored inside (`set`, `delete`) is kept together with the mark when the
+        block ends, all or nothing, and only the first time; where the block raises, nothing is. Without a key it is the event that is
+        delivered now, by its idempotency key. What reaches beyond the storage must be made repeatable by passing that key on.
+        """
+        mark = _mark(key)
+        seen = self._wait("once", "once_seen", mark)
+        with once.writing(mark, seen=seen) as writes:
+            yield not seen
+        if not seen and not self._wait("once", "once_commit", mark, writes):
+            raise DoneMeanwhileError(mark=mark)
 
     def dispatch(self, hook: str, payload: Any, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Dispatch a hook; the result tells `status`, `value`, `reason` and what became of each subscription."""
@@ -194,6 +250,18 @@ class PluginContext:
         return call.request_id if call else None
 
     @property
+    def idempotency_key(self) -> str | None:
+        """The same for every attempt to deliver one event to this plugin's method; pass it on to peers that know such keys. None elsewhere."""
+        key = self.call_context.get("idempotency_key")
+        return key if isinstance(key, str) else None
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt to deliver an event this is, from 1; those that a crash cut off are not counted. 1 elsewhere."""
+        attempt = self.call_context.get("attempt")
+        return attempt if isinstance(attempt, int) else 1
+
+    @property
     def hook(self) -> str | None:
         """The hook that is being dispatched; None outside of a dispatch."""
         call = current_call.get()
@@ -210,6 +278,17 @@ class PluginContext:
         """What the dispatch's caller gave along; empty outside of a call."""
         call = current_call.get()
         return call.context if call else _NOTHING
+
+
+def _mark(key: str | None) -> str:
+    """What is done once: the key, or the event that is delivered now."""
+    if key is not None:
+        return key
+    call = current_call.get()
+    event_key = call.context.get("idempotency_key") if call else None
+    if not isinstance(event_key, str):
+        raise NoEventError
+    return event_key
 
 
 def _parcel(hook: str, payload: Any, context: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any] | None]:

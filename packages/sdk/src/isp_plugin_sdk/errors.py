@@ -36,6 +36,33 @@ class Reject(Exception):  # noqa: N818  it is a plugin's decision, not a failure
         self.reason = reason
 
 
+class RetryLater(Exception):  # noqa: N818  it is a plugin's decision, not a failure
+    """Raised by a method that gets an event: `raise RetryLater(60, "the gateway is down")` has it delivered again in a minute.
+
+    It does not count towards the dead letter. In an action or a filter it counts as an ordinary error.
+    """
+
+    def __init__(self, after: float, reason: str = "") -> None:
+        super().__init__(reason or f"to be tried again in {after:g} s")
+        self.retry_after_s = float(after)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.retry_after_s, self.reason)
+
+
+class DoneMeanwhileError(PluginSdkError):
+    """Somebody else has done {mark!r} while this call was at it: nothing of what it stored in `self.context.once(...)` was kept. It is the host's duty to call again; then `once` says that it is done."""
+
+
+class NestedOnceError(PluginSdkError):
+    """`self.context.once({mark!r})` stands inside `self.context.once({outer!r})`: what is done once is one whole. End the outer block first, or do both in one."""
+
+
+class NoEventError(PluginSdkError):
+    """`self.context.once()` without a key takes the idempotency key of an event, and this call delivers none: name what is done once, as in `self.context.once("invoice-17")`."""
+
+
 class CalledOnEventLoopError(PluginSdkError, RuntimeError):
     """`self.context.{call}(...)` blocks, and this thread runs an event loop, which would stand still: write `await self.context.aio.{call}(...)` in an `async def`."""
 

@@ -193,8 +193,33 @@ class Settings:
         low=0,
         high=4_000_000_000,
     )
-    event_queue_size: int = _setting(
-        10_000, "Events waiting in memory for delivery after their dispatch.", low=1
+    schedule_timeout: float = _setting(
+        600.0, "Limit for one run of a plugin's scheduled method, in seconds.", low=0.1
+    )
+    event_concurrency: int = _setting(
+        16, "Events of one subscription that are delivered at the same time, each of another key.", low=1
+    )
+    event_lease: float = _setting(
+        10.0,
+        "How long a node owns a subscription's deliveries without renewing, in seconds: so long they rest when it dies.",
+        low=0.5,
+    )
+    event_retention_days: float = _setting(
+        7.0,
+        "How long events are kept after everybody has got them, for replay, in days; 0: not at all. What is undelivered is never deleted.",
+        low=0.0,
+        high=36_500,
+    )
+    event_retention_mb: int = _setting(
+        2048,
+        "Most that delivered events' payloads hold, in MiB; beyond, the oldest go first; 0: no limit.",
+        low=0,
+    )
+    event_mark_days: float = _setting(
+        90.0,
+        "How long it is remembered what plugins did once (`self.context.once`), in days.",
+        low=0.01,
+        high=36_500,
     )
     log_queue_size: int = _setting(
         50_000, "Plugin log records waiting in memory to be stored; more are dropped and counted.", low=100

@@ -16,6 +16,7 @@ from isp_plugins.contracts.vocabulary import (
     State,
     SubscriptionType,
 )
+from isp_plugins.events.views import LagView
 from isp_plugins.hooks.catalogue import spec_of
 from isp_plugins.hooks.records import HookView
 from isp_plugins.lifecycle.doctor.condition import explain
@@ -40,7 +41,6 @@ ONE = SubscriptionFacts(view=VIEW, plugin=PLUGIN, condition=None, counts=Counts(
 def hook_of(*chain, **changes):
     facts = HookFacts(
         spec=spec_of("customer_created"), close=(), dispatches=1, given=True, payload_mistakes=(), chain=chain, subscriptions=chain,
-        events_waiting=0, events_size=10,
     )  # fmt: skip
     return replace(facts, **changes)
 
@@ -80,7 +80,7 @@ def test_false_condition_of_the_sample_is_a_warning():
 @pytest.mark.parametrize(
     "reason",
     [
-        SkipReason.AFTER_REJECT, SkipReason.AFTER_STOP, SkipReason.AFTER_DEADLINE, SkipReason.OWN_ECHO, SkipReason.QUEUE_FULL,
+        SkipReason.AFTER_REJECT, SkipReason.AFTER_STOP, SkipReason.AFTER_DEADLINE, SkipReason.OWN_ECHO,
         SkipReason.PLUGIN_STOPPED, SkipReason.BREAKER_OPEN,
     ],
 )  # fmt: skip
@@ -118,10 +118,28 @@ def test_failed_calls_are_told_with_the_last_error():
     assert "no route" in finding.found
 
 
-def test_full_event_queue_is_a_problem():
-    event = replace(ONE, view=replace(VIEW, hook_type=SubscriptionType.EVENT))
-    statuses = {finding.check: finding.status for finding in check_hook(hook_of(event, events_waiting=10))}
-    assert statuses["event queue"] == "problem"
+LAG = LagView(
+    subscription_id=1, plugin_id=3, plugin="mailer", hook="customer_created", method="notify", is_active=True, paused_at=None, paused_by=None,
+    owner="local", position=5, waiting=0, more=False, oldest_at=None, lag_s=0.0, retrying=0, held_back=0, dead=0, discarded=0,
+    delivered_total=5, retried_total=0, dead_total=0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "status"),
+    [
+        ({}, "delivery", "ok"),
+        ({"waiting": 3, "lag_s": 1.0}, "delivery", "ok"),
+        ({"waiting": 3, "lag_s": 600.0}, "delivery", "warning"),
+        ({"waiting": 3, "owner": None}, "delivery", "problem"),
+        ({"paused_at": NOW, "paused_by": "ada"}, "paused", "problem"),
+        ({"retrying": 2}, "retries", "warning"),
+        ({"dead": 2}, "dead letters", "problem"),
+    ],
+)
+def test_why_an_event_was_not_delivered_is_told(change, check, status):
+    event = replace(ONE, view=replace(VIEW, hook_type=SubscriptionType.EVENT), lag=replace(LAG, **change))
+    assert found(event)[check].status == status
 
 
 def test_internal_hook_is_not_to_be_dispatched_by_hand():

@@ -34,8 +34,8 @@ HEAD = HeadFacts(node="local", head_count=7, last_sequence=7, mac_fits=True, sea
 KERNEL = KernelFacts("6.1", 4, seccomp=True, namespaces=True, cgroup_v2=True, cgroup_delegated=True)
 PROCESS = ProcessFacts(version="1", python=(3, 11, 7), sqlite=(3, 40, 1), open_files=20, open_file_limit=4096)
 RUNNING = RunningFacts(
-    started_at=NOW, now=NOW + timedelta(hours=3), threads_busy=0, threads_limit=4, abandoned={}, abandoned_limit=8, events_waiting=0,
-    events_size=10, events_dropped=0, logs_waiting=0, logs_size=10, logs_dropped=0,
+    started_at=NOW, now=NOW + timedelta(hours=3), threads_busy=0, threads_limit=4, abandoned={}, abandoned_limit=8, events_written=5,
+    events_refused=0, events_failure=None, logs_waiting=0, logs_size=10, logs_dropped=0,
 )  # fmt: skip
 
 
@@ -161,10 +161,10 @@ def test_no_free_thread_is_a_warning():
 
 @pytest.mark.parametrize(
     ("changes", "status"),
-    [({"events_waiting": 9}, "ok"), ({"events_waiting": 10}, "warning"), ({"events_dropped": 1}, "problem")],
+    [({}, "ok"), ({"events_refused": 1}, "warning"), ({"events_failure": "no room"}, "problem")],
 )
-def test_event_queue_that_is_full_or_drops_is_told(changes, status):
-    assert running(**changes)["event queue"].status == status
+def test_event_log_that_cannot_keep_is_told(changes, status):
+    assert running(**changes)["event log"].status == status
 
 
 def test_dropped_log_records_are_a_problem():

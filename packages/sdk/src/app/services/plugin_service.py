@@ -9,9 +9,11 @@ from isp_plugin_sdk import (
     PluginInterface,
     PluginSdkError,
     Reject,
+    RetryLater,
     action,
     event,
     filter,  # noqa: A004  the specification's word for this hook type
+    schedule,
 )
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
     "PluginInterface",
     "PluginSdkError",
     "Reject",
+    "RetryLater",
     "action",
     "event",
     "filter",
+    "schedule",
 ]

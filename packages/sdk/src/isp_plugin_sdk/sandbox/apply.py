@@ -60,7 +60,11 @@ class _Applying:
             return "not asked for"
         own_network = not self.policy.native_ports
         try:
-            namespaces.enter(writable=self.policy.write, own_network=own_network)
+            writable = [
+                os.path.realpath(path) if path not in self.policy.granted else path
+                for path in self.policy.write
+            ]
+            namespaces.enter(writable=writable, own_network=own_network)
             os.chdir(os.getcwd())  # noqa: PTH109  the old view's folder is read-only
         except OSError as error:
             return f"the kernel refuses them to this user ({error.strerror})"

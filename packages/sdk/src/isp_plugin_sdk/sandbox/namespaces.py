@@ -50,12 +50,17 @@ def _stay(uid: int, gid: int) -> None:
 def _view(writable: Iterable[str]) -> None:
     """Make the whole view read-only, but for these files and folders."""
     kernel.mount(None, b"/", _MS_REC | _MS_PRIVATE)
-    kept = [os.fsencode(path) for path in writable if os.path.exists(path)]  # noqa: PTH110  pathlib costs a worker's start
+    kept = [os.fsencode(path) for path in writable if os.path.exists(path) and not _leads_elsewhere(path)]  # noqa: PTH110  pathlib costs a worker's start
     for path in kept:
         kernel.mount(path, path, _MS_BIND | _MS_REC)
     _set_attributes(b"/", _Attributes(_RDONLY | _NOSUID, 0, 0, 0))
     for path in kept:
         _set_attributes(path, _Attributes(0, _RDONLY, 0, 0))
+
+
+def _leads_elsewhere(path: str) -> bool:
+    """Whether a symbolic link is on the way: what it leads to must not become writable, whoever put it there."""
+    return os.path.realpath(path) != os.path.normpath(path)
 
 
 def _set_attributes(path: bytes, wanted: _Attributes) -> None:

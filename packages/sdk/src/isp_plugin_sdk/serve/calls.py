@@ -15,7 +15,7 @@ from isp_plugin_sdk.calling.causes import MAX_TRACEBACK
 from isp_plugin_sdk.calling.errors import RefusedError
 from isp_plugin_sdk.calling.reports import misfit
 from isp_plugin_sdk.context import current_call
-from isp_plugin_sdk.errors import NotJsonError, Reject
+from isp_plugin_sdk.errors import NotJsonError, Reject, RetryLater
 from isp_plugin_sdk.serve.current import ServedCall
 from isp_plugin_sdk.serve.link import Link
 from isp_plugin_sdk.serve.loop import LoopThread
@@ -97,6 +97,9 @@ class Calls:
         if isinstance(error, Reject):
             reason = str(error.reason)  # whatever the plugin gave
             return self._failure(number, Code.REJECTED, reason, {"reason": reason})
+        if isinstance(error, RetryLater):
+            data = {"after_s": error.retry_after_s, "reason": str(error.reason)}
+            return self._failure(number, Code.RETRY_LATER, str(error), data)
         cause = self._plugin.cause(error)
         kind, text = type(error).__name__, _words(error)
         data = {"type": kind, "message": text, "traceback": cause.traceback, "summary": cause.summary}

@@ -25,6 +25,8 @@ _REQUESTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "storage_set": ("storage.set", ("key", "value")),
     "storage_delete": ("storage.delete", ("key",)),
     "storage_list": ("storage.list", ("prefix",)),
+    "once_seen": ("once.seen", ("mark",)),
+    "once_commit": ("once.commit", ("mark", "writes")),
     "dispatch": ("dispatch", ("hook", "payload", "context")),
     "emit": ("emit", ("hook", "payload")),
 }

@@ -6,7 +6,7 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,8 @@ class FakeHost:
 
     def __init__(self, storage: Mapping[str, Any] | None = None) -> None:
         self.storage: dict[str, Any] = dict(storage or {})
+        self.marks: set[str] = set()
+        """What was done once."""
         self.dispatches: list[RecordedDispatch] = []
         self.emits: list[RecordedDispatch] = []
         self._answers: dict[str, deque[Answer]] = {}
@@ -74,6 +76,25 @@ class FakeHost:
     async def storage_list(self, prefix: str) -> list[str]:
         """The keys that begin with the prefix, in order."""
         return sorted(key for key in self.storage if key.startswith(prefix))
+
+    async def once_seen(self, mark: str) -> bool:
+        """Whether what this mark names was done."""
+        return mark in self.marks
+
+    async def once_commit(self, mark: str, writes: Sequence[tuple[str, str, Any]]) -> bool:
+        """Set the mark and write, all or nothing; False where the mark is set already."""
+        if mark in self.marks:
+            return False
+        before = dict(self.storage)
+        try:
+            for kind, key, value in writes:
+                await (self.storage_set(key, value) if kind == "set" else self.storage_delete(key))
+        except StorageLimitError:
+            self.storage.clear()
+            self.storage.update(before)
+            raise
+        self.marks.add(mark)
+        return True
 
     async def dispatch(self, hook: str, payload: Any, context: Mapping[str, Any] | None) -> dict[str, Any]:
         """Record the dispatch and answer as scripted."""

@@ -167,8 +167,9 @@ class PluginHarness:
     def event(
         self, method: str, payload: Any, *, hook: str = "", context: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call a method as an event does: on a copy of its own."""
-        return self._turn(_bound(HookType.EVENT, method, hook), payload, context)
+        """Call a method as an event does: on a copy of its own. `idempotency_key` and `attempt` can be set in the context."""
+        given = {"idempotency_key": "test-event", "attempt": 1} | dict(context or {})
+        return self._turn(_bound(HookType.EVENT, method, hook), payload, given)
 
     def dispatch(
         self, hook: str, payload: Any, *, context: Mapping[str, Any] | None = None, veto: bool | None = None

@@ -34,3 +34,5 @@ class Code(IntEnum):
     """The host does not do this for the plugin; `data {problem, detail, fields}`."""
     OUT_OF_TIME = 9
     """The host call did not end within the time that was left."""
+    RETRY_LATER = 10
+    """The plugin raised `RetryLater`; `data {after_s, reason}`."""

@@ -95,6 +95,8 @@ def document(error: PluginSystemError, request_id: str) -> dict[str, Any]:
     }
     if error.details:
         problem["errors"] = [_mistake(each) for each in error.details]
+    if "dispatch" in error.fields:
+        problem["dispatch"] = error.fields["dispatch"]
     if next_step := error.fields.get("next_step"):
         problem["next_step"] = next_step
     return problem

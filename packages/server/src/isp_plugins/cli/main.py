@@ -12,6 +12,7 @@ from isp_plugins.cli.operate import (
     access,
     configuration,
     doctor,
+    events,
     health,
     hooks,
     install,
@@ -46,6 +47,7 @@ workers.add_to(app)
 new.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")
+app.add_typer(events.app, name="events")
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(operations.app, name="operations")
 app.add_typer(templates.app, name="templates")

@@ -119,6 +119,8 @@ TO_HOST: Mapping[str, Shape] = {
     "storage.set": Shape(_object({"key": _TEXT, "value": _ANY}, call=_ID), _NULL),
     "storage.delete": Shape(_object({"key": _TEXT}, call=_ID), {"type": "boolean"}),
     "storage.list": Shape(_object({"prefix": _TEXT}, call=_ID), _list(_TEXT)),
+    "once.seen": Shape(_object({"mark": _WORD}, call=_ID), {"type": "boolean"}),
+    "once.commit": Shape(_object({"mark": _WORD, "writes": _list(_ANY)}, call=_ID), {"type": "boolean"}),
     "dispatch": Shape(_object({"hook": _WORD, "payload": _ANY}, context=_nullable("object"), call=_ID), _OBJECT),
     "emit": Shape(_object({"hook": _WORD, "payload": _ANY}, call=_ID), _NULL),
     "log": Shape(
@@ -136,6 +138,7 @@ ERROR_DATA: Mapping[int, Schema] = {
     Code.INITIALIZE_FAILED: _object(
         {"step": _FAILED_STEP, "reason": _TEXT}, kind=_TEXT, traceback=_nullable("string")
     ),
+    Code.RETRY_LATER: _object({"after_s": {"type": "number"}}, reason=_TEXT),
     Code.REFUSED: _object({"problem": _WORD}, detail=_TEXT),
 }
 """The `data` of the errors that need some."""

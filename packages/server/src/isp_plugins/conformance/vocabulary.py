@@ -47,6 +47,8 @@ class Code(IntEnum):
     """The host refuses what the plugin asks for."""
     OUT_OF_TIME = 9
     """What the plugin asked for took longer than the call may last."""
+    RETRY_LATER = 10
+    """The plugin wants this event again, later."""
 
 
 class Transport(StrEnum):

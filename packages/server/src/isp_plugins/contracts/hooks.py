@@ -1,6 +1,6 @@
 """What a hook is (its spec) and what a subscription is, as values that specialists share."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,7 +9,6 @@ from isp_plugins.contracts.vocabulary import (
     BindingStatus,
     FailurePolicy,
     HookKind,
-    SkipReason,
     SubscriptionType,
 )
 
@@ -70,26 +69,67 @@ class Subscription:
     debug: bool = False
     """The plugin's log level is DEBUG: every invocation is timed and logged."""
     description: str = ""
+    retry: "Retry | None" = None
+    """Of an event subscription: how it is tried again; None: the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How an event subscription is tried again after a failure: pauses that double, at most so many attempts."""
+
+    min_s: float = 1.0
+    """The first pause, in seconds."""
+    max_s: float = 3600.0
+    """The longest pause, in seconds."""
+    attempts: int = 40
+    """Failed attempts after which the event becomes a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """What a dispatch owes its event subscriptions, once for all of them; `payload` is JSON."""
+
+    hook: str
+    payload: bytes
+    request_id: str
+    owed: tuple[int, ...]
+    """Ids of the subscriptions whose conditions were true."""
+    context: Mapping[str, Any] = field(default_factory=dict)
+    chain: tuple[str, ...] = ()
+    """Plugins whose dispatches led here, outermost first."""
+    key: str | None = None
+    """What orders it: events of one key reach a subscription one after the other; None: no order."""
+    hold_s: float = 0.0
+    """How long it may wait for its release where the node that holds it is gone; 0: it is released when it is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One delivery that an event subscription is owed; `payload` is a private copy of a JSON value."""
+    """One delivery to one event subscription; `payload` is a private copy of a JSON value."""
 
     subscription_id: int
     hook: str
     payload: Any
     request_id: str
     context: Mapping[str, Any] = field(default_factory=dict)
+    """What the dispatch's caller gave along, and `idempotency_key` and `attempt`."""
     chain: tuple[str, ...] = ()
     """Plugins whose dispatches led here, outermost first."""
 
 
 class EventSink(Protocol):
-    """Takes events when the dispatch is over; the in-memory one may be full, and says so."""
+    """Keeps events durably; what it cannot keep fails the dispatch."""
 
-    def offer(self, events: Sequence[Event]) -> Sequence[SkipReason | None]:
-        """Accept each event (None) or say why not; never blocks."""
+    async def keep(self, event: NewEvent) -> int:
+        """Write it; once this returns it survives a loss of power. Returns its id; raises an `UnavailableError`."""
+        ...
+
+    def keep_blocking(self, event: NewEvent) -> int:
+        """The same for a synchronous dispatch, on whatever thread."""
+        ...
+
+    def release(self, event_id: int) -> None:
+        """Let an event that was written with `hold_s` be delivered: its dispatch has ended. From any thread; never raises."""
         ...
 
 

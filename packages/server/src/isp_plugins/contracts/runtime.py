@@ -65,6 +65,24 @@ class DeclaredHook:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeclaredSchedule:
+    """A method that the plugin's class wants run by the clock."""
+
+    method: str
+    cron: str
+
+
+@runtime_checkable
+class Scheduled(Protocol):
+    """A `RunningPlugin` whose class declares schedules."""
+
+    @property
+    def declared_schedules(self) -> Sequence[DeclaredSchedule]:
+        """What is run by the clock."""
+        ...
+
+
 class RunningPlugin(Invoker, Protocol):
     """One started instance: initialised, not yet subscribed."""
 

@@ -149,8 +149,23 @@ class SkipReason(StrEnum):
     """An earlier failure stopped the dispatch."""
     AFTER_DEADLINE = "after_deadline"
     """The dispatch's deadline had passed."""
-    QUEUE_FULL = "queue_full"
-    """An event that the bounded in-memory queue could not take; counted, never silent."""
+
+
+class DeliveryStatus(StrEnum):
+    """Where one event stands with one subscription."""
+
+    WAITING = "waiting"
+    """Not tried yet, or its attempt is under way."""
+    RETRYING = "retrying"
+    """It failed and is tried again."""
+    HELD_BACK = "held_back"
+    """An earlier event of its key is being retried."""
+    DELIVERED = "delivered"
+    """The plugin has taken it."""
+    DEAD = "dead"
+    """It failed too often: a dead letter, which only an operator can retry or discard."""
+    DISCARDED = "discarded"
+    """An operator gave it up."""
 
 
 class HealthStatus(StrEnum):

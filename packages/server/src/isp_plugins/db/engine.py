@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import QueuePool
 
 from isp_plugins.db.errors import DatabaseUnavailableError
+from isp_plugins.db.turns import Turns
 from isp_plugins.db.unavailable import is_unavailable, short_cause
 from isp_plugins.db.urls import SQLITE, engine_url
 
@@ -47,7 +48,9 @@ class Database:
         self.dialect = url.get_backend_name()
         self._writer = writer
         self._reader = reader
-        self._turn = asyncio.Lock() if single_writer else None
+        self.url = url
+        self.turns = Turns() if single_writer else None
+        """SQLite's turns to write, for whoever opens a writing connection of its own; None where many may write."""
         self._writing: set[asyncio.Task[Any]] = set()
         self.transactions = 0
         """Writes that were committed."""
@@ -139,15 +142,15 @@ class Database:
             raise RuntimeError(
                 "this task already has a transaction open: pass its session on instead of opening a second one"
             )
-        if self._turn is not None:
-            await self._turn.acquire()
+        if self.turns is not None:
+            await self.turns.acquire()
         self._writing.add(task)
         try:
             yield
         finally:
             self._writing.discard(task)
-            if self._turn is not None:
-                self._turn.release()
+            if self.turns is not None:
+                self.turns.release()
 
     async def _begin(self, session: AsyncSession) -> None:
         """Connect and begin now, so that a connection that fails is told from an error of the block."""

@@ -1,5 +1,5 @@
-"""Delivers events after their dispatch; in memory for now."""
+"""Delivers events after their dispatch: durably, at least once, in order for each key."""
 
-from isp_plugins.events.memory import MemoryEvents
+from isp_plugins.events.service import DurableEvents
 
-__all__ = ["MemoryEvents"]
+__all__ = ["DurableEvents"]

@@ -81,6 +81,8 @@ def never_runs(subscription: Subscription, kind: HookKind) -> Skip | None:
     fits = subscription.type.value in {kind.value, SubscriptionType.EVENT.value}
     if subscription.binding is BindingStatus.INVALID or not fits:
         return SKIPS[SkipReason.BINDING_INVALID]
+    if subscription.type is SubscriptionType.EVENT:
+        return None  # it is owed its events also while its plugin does not run
     return SKIPS[SkipReason.PLUGIN_STOPPED] if subscription.callee is None else None
 
 

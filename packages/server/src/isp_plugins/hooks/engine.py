@@ -70,6 +70,8 @@ class HookEngine:
         )
         self._services.loop = loop
         self._chains: dict[str, HookChain] = {}
+        self.on_change: Callable[[], None] = _nothing
+        """Told, from any thread, that subscriptions have changed; it must not block."""
         self._snapshot = Snapshot(self._services, specs, self._swap)
         self._tasks: set[asyncio.Task[None]] = set()
         TICKER.sweeps.add(self._snapshot)
@@ -84,12 +86,16 @@ class HookEngine:
         self._snapshot.replace(plugin_id, subscriptions)
 
     async def unsubscribe(self, plugin_id: int, *, drain_timeout: float) -> int:
-        """Take the plugin out of every chain: once this returns it is not called again.
+        """Take the plugin out of every chain: once this returns it is not called again. Its event subscriptions are still owed their events.
 
         Waits for calls that are inside the plugin, at most `drain_timeout` seconds; returns how many still were then.
         """
-        self._snapshot.replace(plugin_id, ())
+        self._snapshot.stand(plugin_id)
         return await stopping.stop(plugin_id, drain_timeout)
+
+    def forget(self, plugin_id: int) -> None:
+        """The plugin was deleted: nothing is owed to it any more."""
+        self._snapshot.replace(plugin_id, ())
 
     async def drain(self, plugin_id: int, *, timeout: float = 10.0) -> int:  # noqa: ASYNC109  the wait is bounded, not cancelled
         """After `subscribe` with a new instance, or under its gate: wait until no dispatch can call the old one any more.
@@ -243,6 +249,24 @@ class HookEngine:
         TICKER.wake()
         return await running.deliver(self._snapshot, event)
 
+    def delivers(self, subscription_id: int) -> bool:
+        """Whether an event subscription can be called now: its plugin runs here, and its circuit breaker lets it be called."""
+        return subscription_id in self._snapshot.deliveries
+
+    def event_subscriptions(self) -> list[Subscription]:
+        """Every event subscription that is owed its hook's events, whether its plugin runs or not."""
+        return self._snapshot.events()
+
+    def is_owed(self, subscription_id: int, payload: Any, context: Mapping[str, Any]) -> bool:
+        """Whether an event subscription's condition is true for an event from before it was made; an error counts as false."""
+        link = self._snapshot.event_link(subscription_id)
+        if link is None or link.condition is None:
+            return link is not None
+        try:
+            return bool(link.condition.evaluate(payload, context))
+        except Exception:
+            return False
+
     def describe(self, hook: str) -> list[ChainEntry]:
         """The hook's chain as it would run, with every counter."""
         self._snapshot.fold()
@@ -303,6 +327,7 @@ class HookEngine:
     def _swap(self, chains: dict[str, HookChain]) -> None:
         """From now on, dispatches begin on these chains."""
         self._chains = chains
+        self.on_change()
 
     def _announce(self, about: dict[str, Any], names: tuple[str, ...]) -> None:
         """Dispatch `plugin_hook_failed` beside the dispatch in which it happened."""
@@ -324,6 +349,10 @@ class HookEngine:
     async def _announced(self, about: dict[str, Any], names: tuple[str, ...]) -> None:
         with contextlib.suppress(PluginSystemError):
             await self._awaited(FAILED_HOOK, Request(about, chain=names, internal=True))
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 async def _at_once(result: DispatchResult) -> DispatchResult:

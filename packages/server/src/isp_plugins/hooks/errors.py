@@ -1,6 +1,12 @@
 """What the hooks' room refuses: names, payloads, conditions, bindings, idempotency keys and CloudEvents."""
 
-from isp_plugins.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from isp_plugins.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 
 
 class HookNameInvalidError(InvalidInputError):
@@ -53,3 +59,7 @@ class DispatchInProgressError(ConflictError):
 
 class CloudEventInvalidError(InvalidInputError):
     """The CloudEvent cannot be dispatched: {summary}. Expected a CloudEvents 1.0 event whose type is isp.<hook>.v1, with source, id and data."""
+
+
+class EventsNotKeptError(UnavailableError):
+    """The event of this dispatch of {hook} cannot be kept: {cause} {rest} Dispatch it again later."""

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Self
 
 from isp_plugin_sdk.plugin import LIFECYCLE_METHODS, PluginInterface
-from isp_plugins.contracts.hooks import DEFAULT_PRIORITY
+from isp_plugins.contracts.hooks import DEFAULT_PRIORITY, Retry
 from isp_plugins.contracts.json_values import first_problem
 from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, SubscriptionType
 from isp_plugins.hooks.catalogue import HOOK_NAME
@@ -45,6 +45,8 @@ class HookDraft:
     timeout_ms: int | None = None
     failure_policy: FailurePolicy = FailurePolicy.CONTINUE
     own_echo: bool = False
+    retry: Mapping[str, Any] | None = None
+    """Of an event subscription: `{min_s, max_s, attempts}`, how it is tried again; None: the default."""
     is_active: bool = True
 
     @classmethod
@@ -196,6 +198,32 @@ def _condition(name: str, value: Any, mistakes: list[Mistake]) -> Any:
     return value
 
 
+def _retry(name: str, value: Any, mistakes: list[Mistake]) -> Any:
+    """The bounds of retries; those left out are the default's."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or value.keys() - _RETRY.keys():
+        mistakes.append(mistake(name, "an object of min_s, max_s and attempts, or null", value))
+        return value
+    given = {field: getattr(Retry(), field) for field in _RETRY} | dict(value)
+    for field, (low, high, kind) in _RETRY.items():
+        fits = isinstance(given[field], kind) and not isinstance(given[field], bool)
+        if not fits or not low <= given[field] <= high:
+            expected = f"a {'whole ' if kind is int else ''}number from {low:g} to {high:,}"
+            mistakes.append(mistake(f"{name}.{field}", expected, given[field]))
+            return value
+    if given["min_s"] > given["max_s"]:
+        mistakes.append(mistake(f"{name}.min_s", f"at most max_s ({given['max_s']:g})", given["min_s"]))
+    return given
+
+
+_RETRY: Mapping[str, tuple[float, int, Any]] = {
+    "min_s": (0.001, 604_800, (int, float)),
+    "max_s": (0.001, 604_800, (int, float)),
+    "attempts": (1, 1000, int),
+}
+
+
 def _flag(name: str, value: Any, mistakes: list[Mistake]) -> Any:
     if not isinstance(value, bool):
         mistakes.append(mistake(name, "true or false", value))
@@ -212,5 +240,6 @@ _READERS: Mapping[str, Reader] = {
     "timeout_ms": _whole(1, MAX_TIMEOUT_MS, nullable=True),
     "failure_policy": _choice(FailurePolicy),
     "own_echo": _flag,
+    "retry": _retry,
     "is_active": _flag,
 }

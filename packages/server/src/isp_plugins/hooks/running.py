@@ -11,8 +11,7 @@ from isp_plugins.hooks import emission
 from isp_plugins.hooks.admission import begin, expire
 from isp_plugins.hooks.calls import DispatchResult
 from isp_plugins.hooks.chain import BETWEEN_TIMED_AWAITED, HookChain
-from isp_plugins.hooks.counters import COUNTING
-from isp_plugins.hooks.marks import Failure, Skip
+from isp_plugins.hooks.marks import SKIPS, Failure, Skip
 from isp_plugins.hooks.outcomes import Outcome, outcome_of, seconds
 from isp_plugins.hooks.snapshot import Snapshot
 from isp_plugins.hooks.ticker import TICKER
@@ -41,11 +40,25 @@ def run(call: DispatchResult, payload: Any) -> DispatchResult:
     """Run a call that is in the ticker's sight, and take it out again."""
     token = current_call.set(call)
     try:
-        prepared = emission.prepare(call, payload) if emission.comes_first(call) else None
-        try:
-            _chain(call, payload)
-        finally:
-            _settle(call, prepared)
+        if not call.hook_chain.events:
+            try:
+                _chain(call, payload)
+            finally:
+                _close(call)
+        elif emission.comes_first(call):
+            prepared = emission.prepare_first(call, payload)
+            event_id = emission.write(call, prepared)
+            try:
+                _chain(call, payload)
+            finally:
+                _end(call, prepared, event_id)
+        else:
+            try:
+                _chain(call, payload)
+            finally:
+                last = _final(call)
+                if last is not None:
+                    emission.release(call, last, emission.write(call, last))
     finally:
         TICKER.live.discard(call)
         current_call.reset(token)
@@ -68,11 +81,26 @@ async def run_awaited(call: DispatchResult, payload: Any) -> DispatchResult:
     """Await a call that is in the ticker's sight, and take it out again."""
     token = current_call.set(call)
     try:
-        prepared = emission.prepare(call, payload) if emission.comes_first(call) else None
-        try:
-            await _chain_awaited(call, payload)
-        finally:
-            _settle(call, prepared)
+        if not call.hook_chain.events:
+            try:
+                await _chain_awaited(call, payload)
+            finally:
+                _close(call)
+        elif emission.comes_first(call):
+            prepared = emission.prepare_first(call, payload)
+            event_id = await _written(call, prepared)
+            try:
+                await _chain_awaited(call, payload)
+            finally:
+                _end(call, prepared, event_id)
+        else:
+            try:
+                await _chain_awaited(call, payload)
+            finally:
+                last = _final(call)
+                if last is not None:
+                    event_id = await emission.write_awaited(call, last)
+                    emission.release(call, last, event_id)
     finally:
         TICKER.live.discard(call)
         current_call.reset(token)
@@ -92,18 +120,35 @@ async def _chain_awaited(call: DispatchResult, payload: Any) -> None:
         await coroutine
 
 
-def _settle(call: DispatchResult, prepared: emission.Prepared | None) -> None:
-    """Release the events, or make them now that the value is final; after an error only what was prepared."""
-    finished = call.finished
-    if not finished:
-        call.values = ()
-    if prepared is not None:
-        emission.release(call, prepared)
-    elif call.status in WITHHELD or not finished:
+async def _written(call: DispatchResult, prepared: emission.Prepared) -> int | None:
+    """Write the event while the deadline cancels nobody: it counts again when the chain begins."""
+    task, call.task = call.task, None
+    try:
+        return await emission.write_awaited(call, prepared)
+    finally:
+        call.task = task
+
+
+def _end(call: DispatchResult, prepared: emission.Prepared, event_id: int | None) -> None:
+    """Release what was written before the chain, however that ended."""
+    _close(call)
+    emission.release(call, prepared, event_id)
+
+
+def _final(call: DispatchResult) -> emission.Prepared | None:
+    """What is owed now that the value is final; None where the dispatch was rejected, stopped or broken off."""
+    if not _close(call) or call.status in WITHHELD:
         emission.withhold(call)
-    else:
-        final = call.value if call.hook_chain.is_filter else call.more.payload
-        emission.release(call, emission.prepare(call, final))
+        return None
+    return emission.prepare(call, call.value if call.hook_chain.is_filter else call.more.payload)
+
+
+def _close(call: DispatchResult) -> bool:
+    """Let it be finished; whether its chain came to its end."""
+    if call.finished:
+        return True
+    call.values = ()
+    return False
 
 
 def tell_invoked(call: DispatchResult) -> None:
@@ -120,7 +165,7 @@ def tell_invoked(call: DispatchResult) -> None:
 
 
 async def deliver(snapshot: Snapshot, event: Event) -> Outcome:
-    """Call the event's subscription; skipped where its plugin does not run any more."""
+    """Call the event's subscription; skipped where its plugin does not run any more, or is not called now."""
     while True:
         chain = snapshot.deliveries.get(event.subscription_id)
         gate = snapshot.gate_of_event(event.subscription_id)
@@ -129,10 +174,9 @@ async def deliver(snapshot: Snapshot, event: Event) -> Outcome:
             patience = call.deadline if call is not None else time.monotonic() + 30.0
             if await gate.wait(patience):
                 continue
+            return _nobody(event)
         if call is None:
             return _held_back(snapshot, event) or _nobody(event)
-        if gate is not None:
-            call.ended = DispatchStatus.TIMED_OUT
         TICKER.live.add(call)
         if not call.hook_chain.retired:
             await run_awaited(call, event.payload)
@@ -151,17 +195,13 @@ def _delivery(chain: HookChain, event: Event) -> DispatchResult:
 
 
 def _held_back(snapshot: Snapshot, event: Event) -> Outcome | None:
-    """The outcome of an event that was queued before its plugin's circuit breaker opened."""
+    """The outcome of an event whose plugin's circuit breaker is open."""
     link = snapshot.held_back(event.subscription_id)
-    if link is None:
-        return None
-    with COUNTING:
-        link.counters.unqueued[SkipReason.BREAKER_OPEN] += 1
-    return outcome_of(link, link.static, None)
+    return None if link is None else outcome_of(link, SKIPS[SkipReason.BREAKER_OPEN], None)
 
 
 def _nobody(event: Event) -> Outcome:
-    """The outcome of an event whose subscription is gone."""
+    """The outcome of an event whose subscription is gone, or does not run here now."""
     return Outcome(
         subscription_id=event.subscription_id,
         plugin_id=0,

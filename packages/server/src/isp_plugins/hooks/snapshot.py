@@ -12,14 +12,13 @@ from dataclasses import replace
 
 from isp_plugins.contracts.hooks import HookSpec, Subscription
 from isp_plugins.contracts.statistics import Measured
-from isp_plugins.contracts.vocabulary import BreakerState, HookKind, SkipReason
+from isp_plugins.contracts.vocabulary import BreakerState, HookKind, SubscriptionType
 from isp_plugins.hooks.binding import kind_of
 from isp_plugins.hooks.breaking import Placed, ended_well, in_place_of, in_place_of_one_down
 from isp_plugins.hooks.chain import HookChain, Link, rank
 from isp_plugins.hooks.condition import Condition, compile_condition
 from isp_plugins.hooks.counters import LinkCounters
 from isp_plugins.hooks.gates import Gate
-from isp_plugins.hooks.marks import SKIPS
 from isp_plugins.hooks.measuring import measurement_of
 from isp_plugins.hooks.services import Services
 from isp_plugins.hooks.ticker import TICKER
@@ -72,9 +71,19 @@ class Snapshot:
             self._know(subscriptions)
             if not subscriptions:
                 del self._of_plugin[plugin_id]
+            if not any(one.callee for one in subscriptions):
                 self._placed.pop(plugin_id, None)
             self._rebuild({subscription.hook for subscription in (*before, *subscriptions)})
             self._forget(before)
+
+    def stand(self, plugin_id: int) -> None:
+        """Leave of the plugin only its event subscriptions: it is not called any more, but owed its events."""
+        kept = [
+            replace(one, callee=None)
+            for one in self.subscriptions(plugin_id)
+            if one.type is SubscriptionType.EVENT
+        ]
+        self.replace(plugin_id, kept)
 
     def subscriptions(self, plugin_id: int) -> tuple[Subscription, ...]:
         """The plugin's subscriptions as they are now."""
@@ -106,11 +115,21 @@ class Snapshot:
 
     def held_back(self, subscription_id: int) -> Link | None:
         """The event subscription whose plugin's circuit breaker keeps it from getting its event."""
+        link = self.event_link(subscription_id)
+        return link if link is not None and link.subscription.plugin_id in self._placed else None
+
+    def event_link(self, subscription_id: int) -> Link | None:
+        """An event subscription's place in its hook's chain, whether its plugin runs or not."""
         for chain in tuple(self.chains.values()):
-            for link in chain.links:
-                if link.subscription.id == subscription_id and link.static is SKIPS[SkipReason.BREAKER_OPEN]:
-                    return link
+            for index in chain.events:
+                if chain.links[index].subscription.id == subscription_id:
+                    return chain.links[index]
         return None
+
+    def events(self) -> list[Subscription]:
+        """Every event subscription that is owed its hook's events."""
+        chains = tuple(self.chains.values())
+        return [chain.links[index].subscription for chain in chains for index in chain.events]
 
     def vacant(self, hook: str) -> HookChain:
         """The chain of a hook that nobody is subscribed to; `HookNameInvalidError` for what is no hook's name."""
@@ -185,8 +204,7 @@ class Snapshot:
             made = self._build(hook)
             if made is not None:
                 chains[hook] = made
-                for index in made.events:
-                    link = made.links[index]
+                for link in filter(None, (self._delivers(made.links[index]) for index in made.events)):
                     deliveries[link.subscription.id] = made.delivery(link)
         self.chains, self.deliveries = chains, deliveries
         self._swap(chains)
@@ -215,7 +233,13 @@ class Snapshot:
         if one.plugin_id in self._down:
             return in_place_of_one_down(link)
         placed = self._placed.get(one.plugin_id)
-        return placed(link) if placed else link
+        return placed(link) if placed and not link.is_event else link
+
+    def _delivers(self, link: Link) -> Link | None:
+        """What delivers an event subscription's events; None while its plugin does not run or must not be called."""
+        placed = self._placed.get(link.subscription.plugin_id)
+        made = placed(link) if placed else link
+        return made if made.call is not None and made.static is None else None
 
     def _gates_of(self, hook: str) -> list[Gate]:
         return [gate for gate in self.gates.values() if hook in gate.hooks]

@@ -10,16 +10,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.calls import Invoker
-from isp_plugins.contracts.hooks import Subscription
+from isp_plugins.contracts.hooks import Retry, Subscription
 from isp_plugins.contracts.runtime import DeclaredHook
 from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, SubscriptionType
-from isp_plugins.db.tables import PluginHook
+from isp_plugins.db.tables import EventCursor, EventRow, PluginHook
 from isp_plugins.hooks.binding import Fit, check
 from isp_plugins.hooks.catalogue import HOOK_NAME, spec_of
 from isp_plugins.hooks.errors import (
@@ -47,6 +47,12 @@ class HookStore:
         """A plugin's subscriptions, in the order in which their hooks' chains run, by hook."""
         return [_view(row) for row in await self._rows(session, plugin_id)]
 
+    async def all_events(self, session: AsyncSession) -> Sequence[HookView]:
+        """Every event subscription, of all plugins."""
+        events = PluginHook.hook_type == SubscriptionType.EVENT.value
+        found = await session.scalars(select(PluginHook).where(events).order_by(PluginHook.id))
+        return [_view(row) for row in found]
+
     async def get(self, session: AsyncSession, plugin_id: int, hook_id: int) -> HookView:
         """One subscription; `SubscriptionNotFoundError`."""
         return _view(await self._row(session, plugin_id, hook_id))
@@ -63,6 +69,7 @@ class HookStore:
         )
         session.add(row)
         await _flush(session, draft, plugin_id)
+        await _begin_events(session, [row])
         return _view(row)
 
     async def update(
@@ -92,6 +99,7 @@ class HookStore:
             _assign(row, changed)
             row.updated_at = self._clock.now()
         await _flush(session, draft, plugin_id)
+        await _begin_events(session, [row])
         return _view(row)
 
     async def delete(self, session: AsyncSession, plugin_id: int, hook_id: int) -> HookView:
@@ -123,6 +131,7 @@ class HookStore:
             else:
                 session.add(_declared_row(plugin_id, one, now))
         await session.flush()
+        await _begin_events(session, await self._rows(session, plugin_id))
         return await self.list(session, plugin_id)
 
     async def verify(self, session: AsyncSession, plugin_id: int, invoker: Invoker) -> Mapping[int, Fit]:
@@ -200,6 +209,27 @@ class HookStore:
             raise _exists(plugin_id, draft)
 
 
+async def _begin_events(session: AsyncSession, rows: Sequence[PluginHook]) -> None:
+    """Let event subscriptions that are new begin with the next event."""
+    ids = [row.id for row in rows if row.hook_type == SubscriptionType.EVENT.value]
+    if not ids:
+        return
+    known = set(
+        await session.scalars(select(EventCursor.subscription_id).where(EventCursor.subscription_id.in_(ids)))
+    )
+    if new := [one for one in ids if one not in known]:
+        last = await session.scalar(select(func.max(EventRow.id))) or 0
+        session.add_all(_cursor(one, last) for one in new)
+        await session.flush()
+
+
+def _cursor(subscription_id: int, last: int) -> EventCursor:
+    counts = dict.fromkeys(("token", "delivered", "retried", "dead"), 0)
+    return EventCursor(
+        subscription_id=subscription_id, position=last, done=[], judged_until=last, lease_until=0.0, **counts
+    )
+
+
 def _accepted(fit: Fit) -> Fit:
     """The verdict, where it names no mistake; else `BindingInvalidError`."""
     refuse([*fit.mistakes])
@@ -243,6 +273,7 @@ def _subscription(view: HookView, plugin_name: str, fit: Fit | None, *, debug: b
         failure_policy=view.failure_policy,
         is_active=view.is_active,
         own_echo=view.own_echo,
+        retry=Retry(**view.retry) if view.retry else None,
         binding=fit.status if fit is not None else view.binding,
         callee=fit.callee if fit is not None else None,
         debug=debug,
@@ -263,6 +294,7 @@ def _view(row: PluginHook) -> HookView:
         timeout_ms=row.timeout_ms,
         failure_policy=FailurePolicy(row.failure_policy),
         own_echo=row.own_echo,
+        retry=row.retry,
         is_active=row.is_active,
         declared=row.declared,
         overrides=tuple(row.overrides),

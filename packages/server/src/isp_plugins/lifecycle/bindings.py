@@ -6,15 +6,15 @@
 3. A subscription that does not fit is invalid, with its mistakes; the plugin runs, degraded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import DeclaredHook, RunningPlugin
-from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, LogLevel
+from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, LogLevel, SubscriptionType
 from isp_plugins.db.engine import Database
 from isp_plugins.hooks.binding import Fit
 from isp_plugins.hooks.catalogue import HOOK_NAME
@@ -23,6 +23,14 @@ from isp_plugins.hooks.store import HookStore, subscriptions_of
 from isp_plugins.lifecycle.records import PluginRecord
 
 Key = tuple[str, str, str]
+
+
+class Subscribes(Protocol):
+    """What is told (`hooks.engine.HookEngine`)."""
+
+    def subscribe(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+        """Replace all of a plugin's subscriptions."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,15 @@ class Bindings:
             async with self._database.transaction() as session:
                 await self._store.replace_declared(session, bound.plugin_id, _as_declared(bound.before))
 
+    async def stand(self, engine: Subscribes, records: Iterable[PluginRecord]) -> None:
+        """Let the engine know the event subscriptions of plugins that do not run yet: they are owed their events."""
+        async with self._database.reading() as session:
+            views = await self._store.all_events(session)
+        for record in records:
+            mine = [view for view in views if view.plugin_id == record.id]
+            if mine:
+                engine.subscribe(record.id, standing(record, mine))
+
     async def rebound(
         self, session: AsyncSession, record: PluginRecord, running: RunningPlugin
     ) -> tuple[tuple[Subscription, ...], int]:
@@ -102,6 +119,12 @@ class Bindings:
     ) -> Sequence[HookView]:
         async with self._database.transaction() as session:
             return await self._store.replace_declared(session, plugin_id, [*_as_declared(before), *missing])
+
+
+def standing(record: PluginRecord, views: Sequence[HookView]) -> tuple[Subscription, ...]:
+    """What the engine is told of a plugin that does not run: its event subscriptions, which are owed their events."""
+    events = [view for view in views if view.hook_type is SubscriptionType.EVENT]
+    return _told(record, events, {})
 
 
 def _told(

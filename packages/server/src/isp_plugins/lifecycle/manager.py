@@ -57,6 +57,7 @@ from isp_plugins.lifecycle.records import (
 )
 from isp_plugins.lifecycle.recovering import recover
 from isp_plugins.lifecycle.releases import ReleaseDraft
+from isp_plugins.lifecycle.scheduled import ScheduledMethod, run_scheduled, scheduled
 from isp_plugins.lifecycle.stage import Engine, set_stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, not_active
@@ -259,6 +260,14 @@ class PluginManager:
     async def test_connection(self, plugin_id: int) -> Mapping[str, Any]:
         """Let an active plugin try its peers: `{ok, message, ...}`; `TestConnectionUnsupportedError`."""
         return await calling.test_connection(self._stage, plugin_id)
+
+    def scheduled(self) -> list[ScheduledMethod]:
+        """What the plugins that run here want run by the clock."""
+        return scheduled(self._stage)
+
+    async def run_scheduled(self, one: ScheduledMethod, slot: Mapping[str, Any]) -> None:
+        """Run a plugin's scheduled method for one slot."""
+        await self._whole(run_scheduled(self._stage, one, slot))
 
     # --- configuration ---
 

@@ -29,9 +29,10 @@ BATCH = 100
 
 
 async def load(stage: Stage) -> None:
-    """Fill the directory from the database; nothing runs yet."""
+    """Fill the directory from the database; nothing runs yet, but event subscriptions are owed their events from now on."""
     stored = await stage.ledger.load()
     stage.directory.load(_resolved(record) for record in stored)
+    await stage.bindings.stand(stage.engine, stored)
 
 
 def _resolved(record: PluginRecord) -> PluginRecord:

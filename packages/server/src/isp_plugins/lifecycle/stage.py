@@ -46,6 +46,10 @@ class Engine(Dispatcher, Switchboard, Protocol):
         """Never call the plugin again; wait for calls in flight, and return how many were given up."""
         ...
 
+    def forget(self, plugin_id: int) -> None:
+        """The plugin was deleted: not even its event subscriptions are owed anything."""
+        ...
+
     async def drain(self, plugin_id: int, *, timeout: float) -> int:  # noqa: ASYNC109  the engine's own limit, in seconds
         """Wait until the calls in flight have ended, and return how many were given up."""
         ...
@@ -100,6 +104,7 @@ class Stage:
         self.history.forget(plugin_id)
         self.launcher.forget(plugin_id)
         self.deaths.forget(plugin_id)
+        self.engine.forget(plugin_id)
 
 
 def set_stage(

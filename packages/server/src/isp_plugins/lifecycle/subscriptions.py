@@ -10,7 +10,7 @@ from isp_plugins.audit import AuditTag
 from isp_plugins.contracts.calls import Invoker
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.hooks.records import HookChanges, HookDraft, HookView
-from isp_plugins.lifecycle.instances import Instance
+from isp_plugins.lifecycle.bindings import standing
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
@@ -73,17 +73,15 @@ async def _change(stage: Stage, plugin_id: int, write: Write, tag: AuditTag, act
             if instance is not None:
                 subscriptions, invalid = await stage.bindings.rebound(session, after, instance.running)
                 after = replace(after, invalid_hooks=invalid)
+            else:
+                subscriptions = standing(after, await stage.hook_store.list(session, plugin_id))
             return _Changed(view, subscriptions), after, Entry(tag, actor, after, _details(view))
 
         changed = await stage.ledger.write(work)
         if instance is not None:
-            _tell(stage, plugin_id, instance, changed.subscriptions)
+            instance.subscriptions = changed.subscriptions
+        stage.engine.subscribe(plugin_id, changed.subscriptions)
         return changed.view
-
-
-def _tell(stage: Stage, plugin_id: int, instance: Instance, subscriptions: tuple[Subscription, ...]) -> None:
-    instance.subscriptions = subscriptions
-    stage.engine.subscribe(plugin_id, subscriptions)
 
 
 def _details(view: HookView) -> dict[str, object]:

@@ -3,8 +3,10 @@
 1. A plugin sees its own keys alone. Keys have 1 to 200 printable characters, values are JSON of at most 256 KiB.
 2. A plugin keeps at most 64 MiB in all (`usage` says how that is counted).
 3. A write is durable when `set` or `delete` returns.
+4. A mark of what was done once is written in one transaction with what belongs to it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, LargeBinary, Text, cast, delete, func, select
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.json_values import dotted, encoded, first_problem
 from isp_plugins.db.engine import Database
+from isp_plugins.db.tables.events import EventMark
 from isp_plugins.db.tables.storage import PluginStorageItem
 from isp_plugins.storage.errors import (
     StorageFullError,
@@ -53,19 +56,48 @@ class PluginStorage:
         _check_value(key, value)
         try:
             async with self._database.transaction() as session:
-                before = await self._size_of(session, plugin_id, key)
-                grows_by = await self._upsert(session, plugin_id, key, value) - before
-                await self._check_quota(session, plugin_id, key, grows_by)
+                grows_by = await self._set(session, plugin_id, key, value)
         except IntegrityError as error:
             raise StoragePluginGoneError(plugin_id=plugin_id) from error
         self._usage.changed(plugin_id, grows_by)
+
+    async def is_done(self, plugin_id: int, mark: str) -> bool:
+        """Whether what this mark names was done. `StorageKeyInvalidError`."""
+        _check_key(mark)
+        of = (EventMark.plugin_id == plugin_id) & (EventMark.key == mark)
+        async with self._database.reading() as session:
+            return await session.scalar(select(EventMark.key).where(of)) is not None
+
+    async def do_once(self, plugin_id: int, mark: str, writes: Sequence[tuple[str, str, Any]]) -> bool:
+        """Set the mark and write, all or nothing; False where the mark is set already, and then nothing is written.
+
+        `writes` are `("set", key, value)` and `("delete", key, None)`. Errors as for `set`.
+        """
+        _check_key(mark)
+        for kind, key, value in writes:
+            _check_key(key)
+            if kind == "set":
+                _check_value(key, value)
+        grows_by = 0
+        try:
+            async with self._database.transaction() as session:
+                if not await self._mark(session, plugin_id, mark):
+                    return False
+                for kind, key, value in writes:
+                    if kind == "set":
+                        grows_by += await self._set(session, plugin_id, key, value)
+                    else:
+                        grows_by -= await self._delete(session, plugin_id, key)
+        except IntegrityError as error:
+            raise StoragePluginGoneError(plugin_id=plugin_id) from error
+        self._usage.changed(plugin_id, grows_by)
+        return True
 
     async def delete(self, plugin_id: int, key: str) -> bool:
         """Forget a value; whether there was one."""
         _check_key(key)
         async with self._database.transaction() as session:
-            size = await self._size_of(session, plugin_id, key)
-            await session.execute(delete(PluginStorageItem).where(_is(plugin_id, key)))
+            size = await self._delete(session, plugin_id, key)
         self._usage.changed(plugin_id, -size)
         return size > 0
 
@@ -78,6 +110,25 @@ class PluginStorage:
             query = query.where(func.substr(PluginStorageItem.key, 1, len(prefix)) == prefix)
         async with self._database.reading() as session:
             return sorted((await session.scalars(query)).all())
+
+    async def _mark(self, session: AsyncSession, plugin_id: int, mark: str) -> bool:
+        """Set a mark; False where it was set. Two that set it at once wait for each other."""
+        row = self._insert(EventMark).values(plugin_id=plugin_id, key=mark, at=self._clock.now().timestamp())
+        row = row.on_conflict_do_nothing(index_elements=[EventMark.plugin_id, EventMark.key])
+        return await session.scalar(row.returning(EventMark.key)) is not None
+
+    async def _set(self, session: AsyncSession, plugin_id: int, key: str, value: Any) -> int:
+        """Write a value; by how many bytes the plugin's storage grows."""
+        before = await self._size_of(session, plugin_id, key)
+        grows_by = await self._upsert(session, plugin_id, key, value) - before
+        await self._check_quota(session, plugin_id, key, grows_by)
+        return grows_by
+
+    async def _delete(self, session: AsyncSession, plugin_id: int, key: str) -> int:
+        """Forget a value; how many bytes it had."""
+        size = await self._size_of(session, plugin_id, key)
+        await session.execute(delete(PluginStorageItem).where(_is(plugin_id, key)))
+        return size
 
     async def _check_quota(self, session: AsyncSession, plugin_id: int, key: str, grows_by: int) -> None:
         """Raise `StorageFullError` if the write just made is too much; one that makes the total smaller never is."""

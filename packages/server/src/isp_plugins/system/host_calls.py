@@ -1,6 +1,6 @@
 """What one plugin may ask of the host, answered by the specialists: its storage, and hooks of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isp_plugins.contracts.hooks import Dispatcher
@@ -33,6 +33,14 @@ class PluginHostCalls:
     async def storage_list(self, prefix: str = "") -> list[str]:
         """Keys that begin with the prefix, sorted."""
         return await self._storage.list(self._plugin_id, prefix)
+
+    async def once_seen(self, mark: str) -> bool:
+        """Whether what this mark names was done."""
+        return await self._storage.is_done(self._plugin_id, mark)
+
+    async def once_commit(self, mark: str, writes: Sequence[tuple[str, str, Any]]) -> bool:
+        """Set the mark and write, all or nothing; False where the mark is set already."""
+        return await self._storage.do_once(self._plugin_id, mark, writes)
 
     async def dispatch(
         self, hook: str, payload: Any, context: Mapping[str, Any] | None = None

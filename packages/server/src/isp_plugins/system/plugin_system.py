@@ -20,7 +20,11 @@ from isp_plugins.db.data_directory import DataDirectory
 from isp_plugins.db.engine import Database
 from isp_plugins.db.migrate import migrate
 from isp_plugins.db.urls import sqlite_file
-from isp_plugins.events import MemoryEvents
+from isp_plugins.events import DurableEvents
+from isp_plugins.events.operating import EventOperator
+from isp_plugins.events.reading import EventReader
+from isp_plugins.events.retention import EventLimits, EventRetention
+from isp_plugins.events.survey import LagSurvey
 from isp_plugins.hooks.engine import DispatchResult, HookEngine
 from isp_plugins.hooks.idempotency import IdempotencyStore
 from isp_plugins.hooks.store import HookStore
@@ -39,11 +43,13 @@ from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
 from isp_plugins.runtime.worker.confining import Confiner
 from isp_plugins.runtime.worker.denials import Denials
+from isp_plugins.schedules import Scheduler
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
 from isp_plugins.system.observer import HostObserver
 from isp_plugins.system.programs import Programs
+from isp_plugins.system.scheduling import Schedules
 from isp_plugins.telemetry.logs import PluginLogs
 from isp_plugins.telemetry.retention import LogLimits, LogRetention
 from isp_plugins.telemetry.stats import Statistics
@@ -69,7 +75,12 @@ class PluginSystem:
     templates: TemplateStore
     statistics: Statistics
     engine: HookEngine
-    events: MemoryEvents
+    events: DurableEvents
+    event_reader: EventReader
+    event_operator: EventOperator
+    event_retention: EventRetention
+    event_survey: LagSurvey
+    scheduler: Scheduler
     hook_store: HookStore
     idempotency: IdempotencyStore
     directory: PluginDirectory
@@ -106,6 +117,8 @@ class PluginSystem:
                 await system.operations.open()
                 stack.push_async_callback(system.operations.close)
                 await system.operations.recover()
+                await system.scheduler.open()
+                stack.push_async_callback(system.scheduler.close)
             yield system
 
     async def dispatch(
@@ -212,9 +225,22 @@ async def _raise_house(
     """Build the specialists, wire them to each other, and put the manager over them."""
     loop = asyncio.get_running_loop()
     threads = DaemonThreads(settings.max_threads)
-    events = MemoryEvents(settings.event_queue_size)
+    events = DurableEvents(
+        base.database,
+        node=settings.node,
+        lease_s=settings.event_lease,
+        concurrency=settings.event_concurrency,
+    )
+    stack.push_async_callback(events.close)
+    event_retention = EventRetention(
+        base.database,
+        EventLimits(settings.event_retention_days, settings.event_retention_mb, settings.event_mark_days),
+    )
+    event_reader = EventReader(base.database)
+    event_survey = LagSurvey(event_reader)
     observer = HostObserver(base.logs)
     engine = HookEngine(threads=threads, events=events, observer=observer)
+    engine.on_change = events.changed
     storage = PluginStorage(base.database, clock=clock)
     configuration = ConfigurationService(base.database, base.keyring, clock=clock)
     hook_store = HookStore(clock=clock)
@@ -269,8 +295,6 @@ async def _raise_house(
     observer.quarantine = manager.on_abandoned
     observer.trip = manager.on_failed
     stack.push_async_callback(manager.close)
-    await events.open(engine)
-    stack.push_async_callback(events.close)
     operations = Operations(
         base.database, base.audit, node=settings.node, clock=clock,
         concurrency=settings.operation_concurrency, keep_days=settings.operation_retention_days,
@@ -284,14 +308,26 @@ async def _raise_house(
     uninstaller = Uninstaller(
         manager=manager, directory=directory, configuration=configuration, database=base.database, audit=base.audit, logs=base.logs, clock=clock
     )  # fmt: skip
+    if runs:
+        await events.open(engine, masked=base.logs.masked)
+        event_retention.open()
+        stack.push_async_callback(event_retention.close)
+        event_survey.open()
+        stack.push_async_callback(event_survey.close)
+    stack.push_async_callback(events.stop_delivering)
+    schedules = Schedules(engine, manager)
+    scheduler = Scheduler(
+        base.database, node=settings.node, clock=clock, jobs=schedules.jobs, failed=schedules.failed
+    )
     doctor = Doctor(
         settings=settings, clock=clock, database=base.database, keyring=base.keyring, audit=base.audit, configuration=configuration,
-        logs=base.logs, statistics=statistics, engine=engine, events=events, threads=threads, hook_store=hook_store, directory=directory,
+        logs=base.logs, statistics=statistics, engine=engine, events=events, event_reader=event_reader, threads=threads, hook_store=hook_store, directory=directory,
         manager=manager, started_at=clock.now(), started=clock.monotonic(), is_running=runs,
     )  # fmt: skip
     return PluginSystem(
         settings=settings, clock=clock, loop=loop, data_directory=base.data_directory, database=base.database, keyring=base.keyring,
         audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention, configuration=configuration, storage=storage, engine=engine, events=events,
+        event_reader=event_reader, event_operator=EventOperator(base.database, base.audit, events), event_retention=event_retention, event_survey=event_survey, scheduler=scheduler,
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
         operations=operations, installer=installer, uninstaller=uninstaller,
         templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor, denials=denials,

@@ -7,7 +7,7 @@ from isp_plugins.contracts.worker import ResourceUse
 from isp_plugins.db.urls import sqlite_file
 from isp_plugins.lifecycle.worker_views import WorkerView
 from isp_plugins.system.plugin_system import PluginSystem
-from isp_plugins.telemetry.metrics import DatabaseReading, Readings
+from isp_plugins.telemetry.metrics import DatabaseReading, EventReadings, LagReading, Readings
 from isp_plugins.telemetry.stats.service import Total
 from isp_plugins.telemetry.stats.tally import Tally
 from isp_plugins.telemetry.worker_metrics import WorkerReading
@@ -20,10 +20,7 @@ def readings_of(system: PluginSystem, requests: Mapping[tuple[str, str, int], in
         node=system.settings.node,
         plugins={plugin.id: (plugin.name, plugin.state) for plugin in system.directory},
         totals={key: _copy(total) for key, total in system.statistics.totals.items()},
-        events_waiting=system.events.waiting,
-        events_capacity=system.events.size,
-        events_delivered=system.events.delivered,
-        events_dropped=system.events.dropped,
+        events=_events(system),
         logs_waiting=system.logs.waiting,
         logs_stored=system.logs.stored,
         logs_dropped=system.logs.dropped,
@@ -43,6 +40,23 @@ def _worker(view: WorkerView) -> WorkerReading:
         use=view.sample.use if view.sample else ResourceUse(),
         throttled=dict(view.throttled),
         deaths=view.deaths,
+    )
+
+
+def _events(system: PluginSystem) -> EventReadings:
+    lags = [
+        LagReading(lag.plugin, lag.hook, lag.waiting, lag.lag_s, lag.retrying + lag.held_back, lag.dead)
+        for lag in system.event_survey.lags
+    ]
+    events = system.events
+    return EventReadings(
+        written=events.written,
+        refused=events.refused,
+        delivered=events.delivered,
+        retried=events.retried,
+        dead=events.dead,
+        deleted=system.event_retention.deleted,
+        lags=lags,
     )
 
 

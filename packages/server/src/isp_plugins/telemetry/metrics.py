@@ -53,6 +53,32 @@ class DatabaseReading:
     """Bytes of the SQLite file and its log; None elsewhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class LagReading:
+    """How far one event subscription has come."""
+
+    plugin: str
+    hook: str
+    waiting: int
+    lag_s: float
+    retrying: int
+    """Those that are held back behind them included."""
+    dead: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReadings:
+    """The event log: counts since the process began, and the last look at every subscription."""
+
+    written: int = 0
+    refused: int = 0
+    delivered: int = 0
+    retried: int = 0
+    dead: int = 0
+    deleted: int = 0
+    lags: Sequence[LagReading] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
     """Everything that a scrape shows, as of one moment."""
@@ -60,10 +86,7 @@ class Readings:
     node: str
     plugins: Mapping[int, tuple[str, State]]
     totals: Mapping[Key, Total]
-    events_waiting: int
-    events_capacity: int
-    events_delivered: int
-    events_dropped: int
+    events: EventReadings
     logs_waiting: int
     logs_stored: int
     logs_dropped: int
@@ -146,6 +169,20 @@ def _one(value: Callable[[Readings], float]) -> Read:
     return lambda readings, _: [((), value(readings))]
 
 
+def _lags(name: str) -> Read:
+    """Of each plugin and hook: the sum over its subscriptions, of a lag the longest."""
+
+    def read(readings: Readings, _: Sums) -> Iterator[Sample]:
+        found: dict[tuple[str, str], float] = {}
+        for lag in readings.events.lags:
+            pair, value = (lag.plugin, lag.hook), getattr(lag, name)
+            before = found.get(pair, 0.0)
+            found[pair] = max(before, value) if name == "lag_s" else before + value
+        return iter(sorted(found.items()))
+
+    return read
+
+
 def _requests(readings: Readings, _: Sums) -> Iterator[Sample]:
     return (
         ((method, route, str(status)), count)
@@ -185,10 +222,16 @@ SPECS: tuple[Spec, ...] = (
     Spec("isp_plugins_call_timeouts_total", Kind.COUNTER, "Calls that ran past their deadline.", _of_pairs("timeouts"), _PAIR),
     Spec("isp_plugins_skips_total", Kind.COUNTER, "Turns of a subscription, or its events, without a call, and why.", _skips, (*_PAIR, "reason")),
     Spec("isp_plugins_events_accepted_total", Kind.COUNTER, "Events that were accepted for delivery to a plugin.", _of_pairs("queued"), _PAIR),
-    Spec("isp_plugins_events_waiting", Kind.GAUGE, "Events that wait for their delivery.", _one(lambda it: it.events_waiting)),
-    Spec("isp_plugins_events_capacity", Kind.GAUGE, "Events that may wait; more are dropped.", _one(lambda it: it.events_capacity)),
-    Spec("isp_plugins_events_delivered_total", Kind.COUNTER, "Events whose subscription was called, or is gone.", _one(lambda it: it.events_delivered)),
-    Spec("isp_plugins_events_dropped_total", Kind.COUNTER, "Events for which there was no room.", _one(lambda it: it.events_dropped)),
+    Spec("isp_plugins_events_written_total", Kind.COUNTER, "Events that were written to the log.", _one(lambda it: it.events.written)),
+    Spec("isp_plugins_events_refused_total", Kind.COUNTER, "Events that could not be kept; their dispatches failed.", _one(lambda it: it.events.refused)),
+    Spec("isp_plugins_events_delivered_total", Kind.COUNTER, "Deliveries that succeeded.", _one(lambda it: it.events.delivered)),
+    Spec("isp_plugins_events_retried_total", Kind.COUNTER, "Failed deliveries that are tried again.", _one(lambda it: it.events.retried)),
+    Spec("isp_plugins_events_dead_total", Kind.COUNTER, "Deliveries that became dead letters.", _one(lambda it: it.events.dead)),
+    Spec("isp_plugins_events_deleted_total", Kind.COUNTER, "Delivered events that retention deleted.", _one(lambda it: it.events.deleted)),
+    Spec("isp_plugins_events_waiting", Kind.GAUGE, "Events that were not tried yet; counted up to 10,000 for each subscription.", _lags("waiting"), _PAIR),
+    Spec("isp_plugins_events_lag_seconds", Kind.GAUGE, "Age of the oldest event that was not tried yet.", _lags("lag_s"), _PAIR),
+    Spec("isp_plugins_events_retrying", Kind.GAUGE, "Events that are tried again, and those behind them.", _lags("retrying"), _PAIR),
+    Spec("isp_plugins_events_dead_letters", Kind.GAUGE, "Dead letters that nobody retried or discarded.", _lags("dead"), _PAIR),
     Spec("isp_plugins_log_records_waiting", Kind.GAUGE, "Plugin log records that wait to be stored.", _one(lambda it: it.logs_waiting)),
     Spec("isp_plugins_log_records_stored_total", Kind.COUNTER, "Plugin log records that were stored.", _one(lambda it: it.logs_stored)),
     Spec("isp_plugins_log_records_dropped_total", Kind.COUNTER, "Plugin log records for which there was no room, or that no database takes.",

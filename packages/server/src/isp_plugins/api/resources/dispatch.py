@@ -33,6 +33,7 @@ from isp_plugins.hooks.catalogue import spec_of
 from isp_plugins.hooks.errors import (
     CloudEventInvalidError,
     DispatchInProgressError,
+    EventsNotKeptError,
     HookNameInvalidError,
     IdempotencyKeyInvalidError,
     IdempotencyKeyReusedError,
@@ -95,10 +96,19 @@ async def _answer(request: Request) -> Response:
 
 async def _dispatch(system: PluginSystem, order: Order, request_id: str) -> dict[str, Any]:
     """Run it; the result as the API shows it."""
-    result = await system.engine.dispatch(
-        order.hook, order.payload, context=order.context, trace=order.trace, request_id=request_id
-    )
-    shown: dict[str, Any] = result.to_dict()
+    try:
+        result = await system.engine.dispatch(
+            order.hook, order.payload, context=order.context, trace=order.trace, request_id=request_id
+        )
+    except EventsNotKeptError as error:
+        if "dispatch" in error.fields:
+            _masked(system, error.fields["dispatch"])
+        raise
+    return _masked(system, result.to_dict())
+
+
+def _masked(system: PluginSystem, shown: dict[str, Any]) -> dict[str, Any]:
+    """A result as the API shows it, without what plugins let slip in errors."""
     for outcome in shown["subscriptions"]:
         if outcome["error"] is not None:
             outcome["error"]["message"] = system.logs.masked(

@@ -8,8 +8,11 @@ from isp_plugins.access import Principal, Scope
 from isp_plugins.api.deps import Caller, System
 from isp_plugins.api.gate import needs, resource
 from isp_plugins.api.schemas.base import PageOf
+from isp_plugins.api.schemas.events import LagOut, SeekIn, SeekOut
 from isp_plugins.api.schemas.subscriptions import SubscriptionChangesIn, SubscriptionIn, SubscriptionOut
 from isp_plugins.db.paging import Page
+from isp_plugins.events.errors import EventRangeInvalidError, EventSubscriptionNotFoundError
+from isp_plugins.events.views import LagView
 from isp_plugins.hooks.errors import (
     BindingInvalidError,
     SubscriptionDeclaredError,
@@ -80,6 +83,70 @@ async def delete_plugin_hook(system: System, caller: Caller, plugin_id: int, hoo
     """Unbind a method."""
     await _require_hook_of(system, caller, plugin_id, hook_id)
     await system.manager.delete_hook(plugin_id, hook_id, caller.actor)
+
+
+@router.get(
+    "/{hook_id:id}/lag",
+    response_model=LagOut,
+    **needs(Scope.EVENTS_READ, SubscriptionNotFoundError, EventSubscriptionNotFoundError),
+)
+async def get_subscription_lag(system: System, caller: Caller, plugin_id: int, hook_id: int) -> LagView:
+    """Show how far an event subscription has come."""
+    lag = await _lag_of(system, plugin_id, hook_id)
+    caller.require(Scope.EVENTS_READ, hook=lag.hook)
+    return lag
+
+
+@router.post(
+    "/{hook_id:id}/pause",
+    response_model=LagOut,
+    **needs(Scope.EVENTS_RETRY, SubscriptionNotFoundError, EventSubscriptionNotFoundError),
+)
+async def pause_subscription(system: System, caller: Caller, plugin_id: int, hook_id: int) -> LagView:
+    """Deliver no events to a subscription until it is resumed; they are kept."""
+    caller.require(Scope.EVENTS_RETRY, hook=(await _lag_of(system, plugin_id, hook_id)).hook)
+    await system.event_operator.pause(hook_id, caller.actor)
+    return await _lag_of(system, plugin_id, hook_id)
+
+
+@router.post(
+    "/{hook_id:id}/resume",
+    response_model=LagOut,
+    **needs(Scope.EVENTS_RETRY, SubscriptionNotFoundError, EventSubscriptionNotFoundError),
+)
+async def resume_subscription(system: System, caller: Caller, plugin_id: int, hook_id: int) -> LagView:
+    """Deliver events to a paused subscription again, from where it stood."""
+    caller.require(Scope.EVENTS_RETRY, hook=(await _lag_of(system, plugin_id, hook_id)).hook)
+    await system.event_operator.resume(hook_id, caller.actor)
+    return await _lag_of(system, plugin_id, hook_id)
+
+
+@router.post(
+    "/{hook_id:id}/seek",
+    response_model=SeekOut,
+    **needs(
+        Scope.EVENTS_RETRY, SubscriptionNotFoundError, EventSubscriptionNotFoundError, EventRangeInvalidError
+    ),
+)
+async def seek_subscription(
+    system: System, caller: Caller, plugin_id: int, hook_id: int, body: Annotated[SeekIn, Body()]
+) -> SeekOut:
+    """Let an event subscription go on from now (skipping what waits), from a time, from an event, or from the beginning of what is kept."""
+    caller.require(Scope.EVENTS_RETRY, hook=(await _lag_of(system, plugin_id, hook_id)).hook)
+    position = await system.event_operator.seek(
+        hook_id, caller.actor, to=body.to, since=body.since, event_id=body.event_id
+    )
+    return SeekOut(position=position)
+
+
+async def _lag_of(system: PluginSystem, plugin_id: int, hook_id: int) -> LagView:
+    """The lag of one of the plugin's event subscriptions."""
+    for lag in await system.event_reader.lag(plugin_id):
+        if lag.subscription_id == hook_id:
+            return lag
+    if any(view.id == hook_id for view in await system.manager.hooks(plugin_id)):
+        raise EventSubscriptionNotFoundError(subscription_id=hook_id)
+    raise SubscriptionNotFoundError(plugin_id=plugin_id, hook_id=hook_id)
 
 
 async def _require_hook_of(system: PluginSystem, caller: Principal, plugin_id: int, hook_id: int) -> None:

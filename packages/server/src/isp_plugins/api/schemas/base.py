@@ -107,6 +107,9 @@ class Problem(Output):
         default=None, description="Single mistakes, where there are several."
     )
     next_step: str | None = None
+    dispatch: JsonObject | None = Field(
+        default=None, description="How the rest of a dispatch went whose events could not be kept."
+    )
 
 
 def absent() -> Any:

@@ -27,6 +27,24 @@ EXAMPLE: JsonDict = {
 }
 
 
+class RetryIn(Input):
+    """How an event subscription is tried again after a failure."""
+
+    min_s: float = Field(
+        default=1.0, ge=0.001, le=604_800, description="First pause in seconds; doubles each time."
+    )
+    max_s: float = Field(default=3600.0, ge=0.001, le=604_800, description="Longest pause, in seconds.")
+    attempts: int = Field(default=40, ge=1, le=1000, description="Failures after which it is a dead letter.")
+
+
+class RetryOut(Output):
+    """How an event subscription is tried again after a failure."""
+
+    min_s: float
+    max_s: float
+    attempts: int
+
+
 class SubscriptionIn(Input):
     """The specification's `hook_data`, with a condition, an own deadline and a failure policy."""
 
@@ -45,6 +63,9 @@ class SubscriptionIn(Input):
     own_echo: bool = Field(
         default=False, description="Called too by a dispatch that this plugin itself caused."
     )
+    retry: RetryIn | None = Field(
+        default=None, description="Of an event subscription: how it is tried again; null: the default."
+    )
     is_active: bool = True
 
 
@@ -62,6 +83,7 @@ class SubscriptionChangesIn(Input):
     timeout_ms: Timeout | None = Field(default=None, description="Null: only the dispatch's deadline.")
     failure_policy: Policy = Field(default_factory=absent)
     own_echo: bool = Field(default_factory=absent)
+    retry: RetryIn | None = None
     is_active: bool = Field(default_factory=absent)
 
 
@@ -79,6 +101,7 @@ class SubscriptionOut(Output):
     timeout_ms: int | None
     failure_policy: FailurePolicy
     own_echo: bool
+    retry: RetryOut | None
     is_active: bool
     declared: bool = Field(description="Comes from a decorator in the plugin's code.")
     binding: BindingStatus

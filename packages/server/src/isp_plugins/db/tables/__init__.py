@@ -7,6 +7,14 @@ from isp_plugins.db.tables.catalogue import PluginRegistryEntry, PluginTemplate
 from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConfiguration
 from isp_plugins.db.tables.deaths import PluginDeath
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
+from isp_plugins.db.tables.events import (
+    EventCursor,
+    EventDelivery,
+    EventMark,
+    EventRow,
+    Schedule,
+    ScheduleRun,
+)
 from isp_plugins.db.tables.health import PluginHealthEntry
 from isp_plugins.db.tables.logs import PluginLog, PluginLogTotals
 from isp_plugins.db.tables.operations import OperationRow
@@ -27,6 +35,10 @@ __all__ = [
     "AuditHead",
     "Base",
     "ConfigurationVersion",
+    "EventCursor",
+    "EventDelivery",
+    "EventMark",
+    "EventRow",
     "IdempotentDispatch",
     "OperationRow",
     "Plugin",
@@ -45,5 +57,7 @@ __all__ = [
     "PluginStorageItem",
     "PluginTemplate",
     "Role",
+    "Schedule",
+    "ScheduleRun",
     "SystemMetadata",
 ]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from isp_plugins.db.tables.base import Base, Json, Name, UtcDateTime, Word
@@ -108,6 +108,8 @@ class PluginHook(Base):
     timeout_ms: Mapped[int | None]
     failure_policy: Mapped[str] = mapped_column(Word, default="continue")
     own_echo: Mapped[bool] = mapped_column(default=False)
+    retry: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Of an event subscription, `{min_s, max_s, attempts}`; None: the default."""
     is_active: Mapped[bool] = mapped_column(default=True)
     declared: Mapped[bool] = mapped_column(default=False)
     """Comes from a decorator of the plugin's class; refreshed at each load, switched off by `is_active`."""

@@ -19,7 +19,8 @@ from isp_plugins.contracts.hooks import HookSpec
 from isp_plugins.contracts.vocabulary import SkipReason, State
 from isp_plugins.db.engine import Database
 from isp_plugins.errors import PluginSystemError
-from isp_plugins.events import MemoryEvents
+from isp_plugins.events import DurableEvents
+from isp_plugins.events.reading import EventReader
 from isp_plugins.hooks.catalogue import CATALOGUE, spec_of
 from isp_plugins.hooks.condition import compile_condition
 from isp_plugins.hooks.counters import ChainEntry
@@ -42,6 +43,7 @@ from isp_plugins.lifecycle.doctor.gather_plugin import (
     last_death,
     last_errors,
     module_facts,
+    package_facts,
 )
 from isp_plugins.lifecycle.doctor.hook_facts import Counts, HookFacts, SubscriptionFacts
 from isp_plugins.lifecycle.doctor.plugin_facts import PluginFacts
@@ -74,7 +76,8 @@ class Doctor:
     logs: PluginLogs
     statistics: Statistics
     engine: HookEngine
-    events: MemoryEvents
+    events: DurableEvents
+    event_reader: EventReader
     threads: DaemonThreads
     hook_store: HookStore
     directory: PluginDirectory
@@ -98,9 +101,12 @@ class Doctor:
         record = self.directory.seen(self.directory.get(plugin_id))
         configuration, hidden = await configuration_facts(record, self.configuration)
         views = await self._views(plugin_id)
+        package = await package_facts(record, self.settings.data_dir.absolute())
+        folders = self.settings.plugin_folders if package is None else (package.artifact / "code",)
         facts = PluginFacts(
             record=record,
-            module=await module_facts(record, self.settings.plugin_folders),
+            module=None if package and package.command else await module_facts(record, folders),
+            package=package,
             configuration=configuration,
             bindings=views if isinstance(views, Unread) else binding_facts(views),
             errors=await last_errors(plugin_id, self.logs),
@@ -138,8 +144,6 @@ class Doctor:
             payload_mistakes=ValueRules(spec).mistakes(value),
             chain=everything,
             subscriptions=mine,
-            events_waiting=self.events.waiting,
-            events_size=self.events.size,
         )
         mask = await self._mask({one.plugin.id: one.plugin for one in everything}.values())
         findings = tuple(finding.masked(mask) for finding in hook_checks.findings_of(facts))
@@ -170,9 +174,9 @@ class Doctor:
             threads_limit=self.threads.max_threads,
             abandoned={name: count for name, count in abandoned.items() if count},
             abandoned_limit=self.settings.abandoned_thread_limit,
-            events_waiting=self.events.waiting,
-            events_size=self.events.size,
-            events_dropped=self.events.dropped,
+            events_written=self.events.written,
+            events_refused=self.events.refused,
+            events_failure=self.events.journal.failure,
             logs_waiting=self.logs.waiting,
             logs_size=self.settings.log_queue_size,
             logs_dropped=self.logs.dropped,
@@ -217,6 +221,7 @@ class Doctor:
                 for view in await self.hook_store.list(session, plugin.id)
                 if view.hook_name == spec.name
             ]
+        lags = {lag.subscription_id: lag for lag in await self.event_reader.lag()}
         views.sort(key=lambda pair: (pair[0].priority, pair[1].name, pair[0].callback_method, pair[0].id))
         self.statistics.collect()
         return [
@@ -226,6 +231,7 @@ class Doctor:
                 condition=_explained(view.conditions, payload, context),
                 counts=self._counts(view, entries.get(view.id)),
                 breaker=plugin.tripped,
+                lag=lags.get(view.id),
                 waits_for_thread=full and view.id in entries and entries[view.id].mode == CallMode.THREAD,
             )
             for view, plugin in views
@@ -237,7 +243,8 @@ class Doctor:
         )
         skips: Counter[SkipReason] = Counter()
         if total is not None:
-            skips.update({SkipReason(reason): count for reason, count in total.tally.skips.items()})
+            known = {reason.value for reason in SkipReason}
+            skips.update({SkipReason(one): count for one, count in total.tally.skips.items() if one in known})
         if entry is None:
             return Counts(skips=skips)
         for reason, count in entry.skips.items():

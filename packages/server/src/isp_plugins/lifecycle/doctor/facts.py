@@ -131,9 +131,10 @@ class RunningFacts:
     abandoned: Mapping[str, int]
     """Threads that hang, by the plugin's name."""
     abandoned_limit: int
-    events_waiting: int
-    events_size: int
-    events_dropped: int
+    events_written: int
+    events_refused: int
+    events_failure: str | None
+    """Why the last event could not be kept; None where it could."""
     logs_waiting: int
     logs_size: int
     logs_dropped: int

@@ -15,7 +15,7 @@ from isp_plugins.db.engine import Database
 from isp_plugins.db.schema_state import Found, Step, step_for
 from isp_plugins.db.urls import SQLITE, sqlite_file
 from isp_plugins.errors import PluginSystemError
-from isp_plugins.events import MemoryEvents
+from isp_plugins.events import DurableEvents
 from isp_plugins.keyring import FILE_NAME, VARIABLE, KeyRing
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.doctor import gather_files as files
@@ -51,7 +51,7 @@ class Host:
 
     directory: PluginDirectory
     logs: PluginLogs
-    events: MemoryEvents
+    events: DurableEvents
     threads: DaemonThreads
     drift_s: Callable[[], float]
     running: Callable[[], RunningFacts]

@@ -19,6 +19,7 @@ from isp_plugins.lifecycle.doctor.plugin_facts import (
     ConfigurationFacts,
     LogLine,
     ModuleFacts,
+    PackageFacts,
 )
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.workers import Workers
@@ -29,6 +30,23 @@ from isp_plugins.telemetry.records import LogFilters
 LAST_ERRORS = 3
 MOST_LISTED = 2000
 """How many files of a folder are compared by name with the one that is missing."""
+
+
+async def package_facts(record: PluginRecord, data_dir: Path) -> PackageFacts | None:
+    """What is on this machine of an installed plugin; None for a module of the plugin path."""
+    release = record.release
+    if release is None:
+        return None
+    artifact = data_dir / "artifacts" / release.digest
+    environment = data_dir / "environments" / release.environment
+    there = await asyncio.to_thread(lambda: (artifact.is_dir(), environment.is_dir()))
+    return PackageFacts(
+        artifact=artifact,
+        has_artifact=there[0],
+        environment=environment,
+        has_environment=there[1],
+        command=tuple(release.manifest.get("command") or ()),
+    )
 
 
 async def module_facts(record: PluginRecord, folders: Sequence[Path]) -> ModuleFacts:

@@ -8,6 +8,7 @@
 from collections.abc import Iterator, Mapping
 
 from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, HookKind, SkipReason, State
+from isp_plugins.lifecycle.doctor.delivery_checks import check_delivery
 from isp_plugins.lifecycle.doctor.findings import Finding, ok, problem, unknown, warning
 from isp_plugins.lifecycle.doctor.hook_facts import HookFacts, SubscriptionFacts
 
@@ -31,11 +32,6 @@ _LATER: Mapping[SkipReason, tuple[str, str, str]] = {
         "its own plugin caused the dispatch, and it does not ask for its own echo",
         "dispatches that others cause",
         "isp-plugins hooks update {plugin} {hook_id} '{{\"own_echo\": true}}', if it shall hear itself",
-    ),
-    SkipReason.QUEUE_FULL: (
-        "the queue of events was full: these events are lost",
-        "room in the queue",
-        "make the deliveries faster, or raise ISP_PLUGINS_EVENT_QUEUE_SIZE",
     ),
     SkipReason.PLUGIN_STOPPED: (
         "its plugin did not run",
@@ -74,14 +70,6 @@ def check_hook(facts: HookFacts) -> Iterator[Finding]:
     yield _dispatched(facts)
     yield _payload(facts)
     yield _subscribed(facts)
-    if any(one.is_event for one in facts.subscriptions):
-        full = facts.events_waiting >= facts.events_size
-        words = f"{facts.events_waiting:,} of {facts.events_size:,} events wait"
-        yield (
-            problem("event queue", words, expected="room for more", next_step="isp-plugins doctor")
-            if full
-            else ok("event queue", words)
-        )
 
 
 def _known(facts: HookFacts) -> Finding:
@@ -178,6 +166,8 @@ def check_subscription(facts: SubscriptionFacts, hook: HookFacts) -> Iterator[Fi
             expected="a free thread",
             next_step="isp-plugins doctor, check 'threads'",
         )
+    if facts.lag is not None:
+        yield from check_delivery(facts, facts.lag)
     yield from _before(facts, hook)
     yield from _skips(facts, hook)
     yield _calls(facts, hook)

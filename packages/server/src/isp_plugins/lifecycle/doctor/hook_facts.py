@@ -6,6 +6,7 @@ from typing import Any
 
 from isp_plugins.contracts.hooks import HookSpec
 from isp_plugins.contracts.vocabulary import SkipReason, SubscriptionType
+from isp_plugins.events.views import LagView
 from isp_plugins.hooks.records import HookView
 from isp_plugins.lifecycle.doctor.condition import Explanation
 from isp_plugins.lifecycle.records import PluginRecord
@@ -37,6 +38,8 @@ class SubscriptionFacts:
     counts: Counts
     breaker: str | None
     """Why its plugin's circuit breaker holds calls back; None: it does not."""
+    lag: LagView | None = None
+    """Of an event subscription: how far it has come."""
     waits_for_thread: bool = False
     """It is a plain function, and every thread is at work."""
 
@@ -68,8 +71,6 @@ class HookFacts:
     """Every subscription, in order."""
     subscriptions: Sequence[SubscriptionFacts]
     """Those that are looked at: all, or one plugin's."""
-    events_waiting: int
-    events_size: int
 
     @property
     def others(self) -> int:

@@ -240,18 +240,12 @@ def check_process(facts: ProcessFacts) -> Iterator[Finding]:
 def check_running(facts: RunningFacts | Unread) -> Iterator[Finding]:
     """Start, threads and queues of a running host."""
     if isinstance(facts, Unread):
-        yield from (unknown(check, facts.why) for check in ("start", "threads", "event queue", "log queue"))
+        yield from (unknown(check, facts.why) for check in ("start", "threads", "event log", "log queue"))
         return
     up = (facts.now - facts.started_at).total_seconds()
     yield ok("start", f"{facts.started_at:%Y-%m-%dT%H:%M:%SZ}, {age(max(up, 0.0))} ago")
     yield _threads(facts)
-    yield _queue(
-        "event queue",
-        facts.events_waiting,
-        facts.events_size,
-        facts.events_dropped,
-        "ISP_PLUGINS_EVENT_QUEUE_SIZE",
-    )
+    yield _event_log(facts)
     yield _queue(
         "log queue", facts.logs_waiting, facts.logs_size, facts.logs_dropped, "ISP_PLUGINS_LOG_QUEUE_SIZE"
     )
@@ -275,6 +269,19 @@ def _threads(facts: RunningFacts) -> Finding:
         expected="a free thread; further calls of plain functions wait",
         next_step="find what is slow (isp-plugins hooks show HOOK: mean and max), make it async, or raise ISP_PLUGINS_MAX_THREADS",
     )
+
+
+def _event_log(facts: RunningFacts) -> Finding:
+    found = f"{facts.events_written:,} events written since the start, {facts.events_refused:,} refused"
+    expected = "events that are kept, or dispatches that fail and say why"
+    if facts.events_failure is not None:
+        step = "see that the database runs and has room; dispatches with event subscriptions fail until then"
+        why = f"{found}; the last one because: {facts.events_failure}"
+        return problem("event log", why, expected=expected, next_step=step)
+    if facts.events_refused:
+        step = "nothing, if the callers dispatched again; else have them do so"
+        return warning("event log", found, expected=expected, next_step=step)
+    return ok("event log", found)
 
 
 def _queue(check: str, waiting: int, size: int, dropped: int, setting: str) -> Finding:

@@ -10,6 +10,7 @@ from isp_plugins.contracts.vocabulary import BindingStatus, Desired, HealthStatu
 from isp_plugins.lifecycle.dependencies import Satisfaction
 from isp_plugins.lifecycle.doctor.code import Kinship, Source
 from isp_plugins.lifecycle.doctor.findings import Finding, Unread, ok, problem, unknown, warning
+from isp_plugins.lifecycle.doctor.package_checks import check_package
 from isp_plugins.lifecycle.doctor.plugin_facts import (
     BindingFacts,
     ConfigurationFacts,
@@ -29,7 +30,8 @@ def findings_of(facts: PluginFacts) -> tuple[Finding, ...]:
     record = facts.record
     return (
         ok("registered", f"plugin {record.id}, {record.name} {record.version}"),
-        *check_module(facts.module, record),
+        *(check_package(facts.package, record.name) if facts.package else ()),
+        *(check_module(facts.module, record) if facts.module else ()),
         *check_dependencies(record.dependencies, record.name),
         *check_configuration(facts.configuration, record.name),
         *check_bindings(facts.bindings, record.name),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from isp_plugins.contracts.worker import Death
@@ -31,6 +32,19 @@ class ModuleFacts:
     is_compiled: bool = False
     """An extension module: there is no text to look at."""
     source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFacts:
+    """What an installed plugin consists of on this machine."""
+
+    artifact: Path
+    """The folder of its wheel, packed and unpacked."""
+    has_artifact: bool
+    environment: Path
+    has_environment: bool
+    command: tuple[str, ...] = ()
+    """How a plugin in another language is started; empty: it is a Python plugin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,10 @@ class PluginFacts:
     """Everything about a plugin that tells why it does not load."""
 
     record: PluginRecord
-    module: ModuleFacts
+    module: ModuleFacts | None
+    """None: a command in another language, which has no module."""
+    package: PackageFacts | None = None
+    """None: it is a module of the plugin path."""
     configuration: ConfigurationFacts | Unread
     bindings: Sequence[BindingFacts] | Unread
     errors: Sequence[LogLine] | Unread

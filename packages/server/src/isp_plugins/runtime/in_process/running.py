@@ -14,9 +14,10 @@ from isp_plugin_sdk.calling.construction import instead_of_true
 from isp_plugin_sdk.errors import NotJsonError
 from isp_plugin_sdk.hooks import declarations
 from isp_plugin_sdk.plugin import PluginInterface, defines
+from isp_plugin_sdk.schedules import schedules
 from isp_plugin_sdk.values import json_copy
 from isp_plugins.contracts.calls import Callee
-from isp_plugins.contracts.runtime import AdoptsLoggers, DeclaredHook, StartRequest
+from isp_plugins.contracts.runtime import AdoptsLoggers, DeclaredHook, DeclaredSchedule, StartRequest
 from isp_plugins.contracts.vocabulary import SubscriptionType
 from isp_plugins.runtime import execute as binding
 from isp_plugins.runtime.errors import (
@@ -56,11 +57,17 @@ class InProcessPlugin:
         """Health checks that began and did not end; one that hangs was abandoned."""
         self._modules: Mapping[str, ModuleType] = {}
         self._declared = tuple(_declared(type(instance)))
+        self._scheduled = tuple(DeclaredSchedule(one.method, one.cron) for one in schedules(type(instance)))
 
     @property
     def declared_hooks(self) -> Sequence[DeclaredHook]:
         """Subscriptions its class declares."""
         return self._declared
+
+    @property
+    def declared_schedules(self) -> Sequence[DeclaredSchedule]:
+        """Methods that its class wants run by the clock."""
+        return self._scheduled
 
     @property
     def can_configure(self) -> bool:

@@ -1,6 +1,6 @@
 """A plugin's host calls behind its grants: what is not granted is refused in the host, and told."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from isp_plugin_sdk.context import HostCalls
@@ -36,6 +36,16 @@ class GrantedHostCalls:
         """The stored keys that begin with the prefix, in order."""
         self._require(self._check.storage())
         return await self._host.storage_list(prefix)
+
+    async def once_seen(self, mark: str) -> bool:
+        """Whether what this mark names was done."""
+        self._require(self._check.storage())
+        return await self._host.once_seen(mark)
+
+    async def once_commit(self, mark: str, writes: Sequence[tuple[str, str, Any]]) -> bool:
+        """Set the mark and write, all or nothing; False where it is set already."""
+        self._require(self._check.storage())
+        return await self._host.once_commit(mark, writes)
 
     async def dispatch(self, hook: str, payload: Any, context: Mapping[str, Any] | None) -> dict[str, Any]:
         """Dispatch a hook and return the result as a dict."""

@@ -49,6 +49,8 @@ class HostDesk:
             ),
             "storage.delete": lambda params: self._host.storage_delete(_text(params, "key")),
             "storage.list": lambda params: self._host.storage_list(_text(params, "prefix")),
+            "once.seen": lambda params: self._host.once_seen(_text(params, "mark")),
+            "once.commit": lambda params: self._host.once_commit(_text(params, "mark"), _writes(params)),
             "dispatch": lambda params: self._host.dispatch(
                 _text(params, "hook"), _value(params, "payload"), _context(params)
             ),
@@ -149,3 +151,16 @@ def _context(params: Mapping[str, Any]) -> dict[str, Any] | None:
     if value is not None and not isinstance(value, dict):
         raise _InvalidParamsError(f"expected `context` as an object or null, got {type(value).__name__}")
     return value
+
+
+def _writes(params: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
+    """What is to be stored together with a mark."""
+    value = params.get("writes")
+    if not isinstance(value, list) or not all(_is_write(one) for one in value):
+        expected = '["set", key, value] and ["delete", key, null]'
+        raise _InvalidParamsError(f"expected `writes` as a list of {expected}, got {type(value).__name__}")
+    return [(kind, key, json_copy(stored, f"the value of {key!r}")) for kind, key, stored in value]
+
+
+def _is_write(one: Any) -> bool:
+    return isinstance(one, list) and len(one) == 3 and one[0] in {"set", "delete"} and isinstance(one[1], str)

@@ -10,7 +10,7 @@ from typing import Any
 from isp_plugin_sdk.calling import reports
 from isp_plugin_sdk.calling.errors import RefusalKind
 from isp_plugin_sdk.context import CallInfo, current_call
-from isp_plugin_sdk.errors import Reject
+from isp_plugin_sdk.errors import Reject, RetryLater
 from isp_plugin_sdk.plugin import LIFECYCLE_METHODS, PluginInterface
 from isp_plugin_sdk.wire.codes import Code
 from isp_plugins.contracts.calls import Callee, CallMode
@@ -304,11 +304,21 @@ def _invocation_failure(method: str, error: AnswerError) -> BaseException:
     """What a hook's call raises, as the plugin's own exception would be in process."""
     if error.code == Code.REJECTED:
         return Reject(str(error.data.get("reason", "")))
+    if error.code == Code.RETRY_LATER:
+        return _retry_later(error)
     if error.code == Code.CANCELLED:
         return asyncio.CancelledError(error.message)
     if error.code == Code.RAISED:
         return remote_error(error)
     return _execution_failure(method, error)
+
+
+def _retry_later(error: AnswerError) -> BaseException:
+    """The plugin's own pause, where it is one."""
+    after = error.data.get("after_s")
+    if isinstance(after, (int, float)) and not isinstance(after, bool):
+        return RetryLater(after, str(error.data.get("reason", "")))
+    return remote_error(error)
 
 
 def _execution_failure(method: str, error: AnswerError) -> PluginFailedError:

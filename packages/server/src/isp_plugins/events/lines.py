@@ -1,0 +1,168 @@
+"""The connections that write events: SQLite in this thread, PostgreSQL through a small loop of its own.
+
+1. SQLite: WAL, `synchronous=FULL`, `BEGIN IMMEDIATE` in a turn shared with the product's other writer; this host alone gives ids.
+2. PostgreSQL: one statement a group, which takes a lock, gives ids, writes and tells the other nodes; nothing of it can be left
+   half done by a client that is cut off, and the lock lasts no longer than the statement.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import uvloop
+from sqlalchemy.engine import URL
+
+from isp_plugins.db.engine import BUSY_TIMEOUT_S, WAL_KEPT_BYTES, Database
+from isp_plugins.db.turns import Turns
+from isp_plugins.events.journal import Line, Row
+
+SQLITE_NOW = "(julianday('now') - 2440587.5) * 86400.0"
+POSTGRES_NOW = "extract(epoch from clock_timestamp())::float8"
+CHANNEL = "isp_plugins_events"
+"""PostgreSQL's channel on which nodes tell each other what there is to do."""
+LOCK = 0x6973706576656E74
+"""PostgreSQL's lock that orders the groups of all nodes: "ispevent" in ASCII."""
+MAX_TOLD = 7000
+"""PostgreSQL takes 8,000 bytes in a notification."""
+PATIENCE_S = 5.0
+"""How long one group may take before its dispatches fail."""
+_INSERT = f"""
+INSERT INTO events (id, uid, hook, key, payload, context, request_id, owed, node, written_at, held_until)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {SQLITE_NOW}, CASE WHEN ? > 0 THEN {SQLITE_NOW} + ? ELSE 0 END)
+"""  # noqa: S608  a constant
+_LAST = "SELECT max(coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0))"
+_POSTGRES = f"""
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock({LOCK}) AS taken),
+     added AS (
+        INSERT INTO events (uid, hook, key, payload, context, request_id, owed, node, written_at, held_until)
+        SELECT one.uid, one.hook, one.key, one.payload, one.context, one.request_id, one.owed, $9, {POSTGRES_NOW},
+               CASE WHEN one.hold > 0 THEN {POSTGRES_NOW} + one.hold ELSE 0 END
+        FROM turn, unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], $8::float8[])
+             WITH ORDINALITY AS one(uid, hook, key, payload, context, request_id, owed, hold, place)
+        ORDER BY one.place
+        RETURNING id
+     )
+SELECT array_agg(id ORDER BY id), pg_notify('{CHANNEL}', $10) FROM added
+"""  # noqa: S608  constants
+
+
+def line_of(database: Database, node: str) -> Line:
+    """The line for a database."""
+    if database.turns is not None:
+        return SqliteLine(database.url, database.turns, node)
+    return PostgresLine(database.url, node)
+
+
+def dsn_of(url: URL) -> str:
+    """The URL as the driver itself takes it."""
+    mode = url.query.get("ssl")
+    if mode is not None:
+        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": mode})
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class SqliteLine:
+    """SQLite; connects at the first write, and again after an error."""
+
+    def __init__(self, url: URL, turns: Turns, node: str) -> None:
+        self._file = str(url.database)
+        self._turns = turns
+        self._node = node
+        self._connection: sqlite3.Connection | None = None
+        self._last = 0
+
+    def write(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Commit the rows and give their ids."""
+        self._turns.acquire_blocking()
+        try:
+            return self._write(self._connection or self._connect(), rows)
+        except Exception:
+            self.close()
+            raise
+        finally:
+            self._turns.release()
+
+    def _write(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[int]:
+        ids = range(self._last + 1, self._last + 1 + len(rows))
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(
+            _INSERT,
+            [
+                (event_id, *row[:7], self._node, row[7], row[7])
+                for event_id, row in zip(ids, rows, strict=True)
+            ],
+        )
+        connection.execute("COMMIT")
+        self._last += len(rows)
+        return ids
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        self._connection = connection
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"journal_size_limit={WAL_KEPT_BYTES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        self._last = int(connection.execute(_LAST).fetchone()[0])
+        return connection
+
+    def close(self) -> None:
+        """Close the connection; what was begun is rolled back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+
+class PostgresLine:
+    """PostgreSQL; its loop runs while the thread waits for an answer."""
+
+    def __init__(self, url: URL, node: str) -> None:
+        self._dsn = dsn_of(url)
+        self._node = node
+        self._loop = uvloop.new_event_loop()
+        self._connection: Any = None
+
+    def write(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Commit the rows and give their ids."""
+        try:
+            return self._loop.run_until_complete(asyncio.wait_for(self._write(rows), PATIENCE_S))
+        except TimeoutError:
+            self._drop()
+            raise TimeoutError(f"PostgreSQL did not answer within {PATIENCE_S:g} s") from None
+        except Exception:
+            self._drop()
+            raise
+
+    async def _write(self, rows: Sequence[Row]) -> Sequence[int]:
+        await asyncio.sleep(0)  # lets a connection that was lost meanwhile say so
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._dsn,
+                timeout=PATIENCE_S,
+                server_settings={"application_name": "isp-plugins events", "synchronous_commit": "on"},
+            )
+        columns = list(zip(*rows, strict=True))
+        hooks = ",".join(sorted({row[1] for row in rows}))
+        told = f"written {self._node} {hooks if len(hooks) < MAX_TOLD else '*'}"
+        ids, _ = await self._connection.fetchrow(_POSTGRES, *columns, self._node, told)
+        return list(ids)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._drop()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
