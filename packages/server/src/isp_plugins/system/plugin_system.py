@@ -280,7 +280,8 @@ async def _raise_house(
         dispatcher=engine, database=base.database, shelf=shelf, staging=base.data_directory.path / "staging",
     )  # fmt: skip
     uninstaller = Uninstaller(
-        manager=manager, directory=directory, configuration=configuration, database=base.database, audit=base.audit, logs=base.logs, clock=clock
+        manager=manager, directory=directory, configuration=configuration, database=base.database, audit=base.audit, logs=base.logs, clock=clock,
+        data_dir=settings.data_dir,
     )  # fmt: skip
     doctor = Doctor(
         settings=settings, clock=clock, database=base.database, keyring=base.keyring, audit=base.audit, configuration=configuration,
