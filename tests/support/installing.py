@@ -27,6 +27,10 @@ version = "{version}"
 plugin_type = "CUSTOM"
 entry_point = "{name}.plugin:Plugin"
 
+[grants]
+host_calls = ["storage"]
+secrets = ["password"]
+
 [config_schema]
 greeting = {{ type = "string", default = "hello" }}
 password = {{ type = "string", encrypted = true }}
@@ -54,6 +58,7 @@ def plugin(folder, name, needs="dep", *, version="1.0.0", code=CODE, manifest=MA
 
 def install(client, wheel, *, wait=60, **fields):
     """Send a wheel; the operation as the answer tells it."""
+    fields = {"accept_grants": True} | fields
     data = {key: value if isinstance(value, str) else json.dumps(value) for key, value in fields.items()}
     headers = {"Prefer": f"wait={wait}"} if wait is not None else {}
     with wheel.open("rb") as stream:

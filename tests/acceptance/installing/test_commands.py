@@ -20,7 +20,16 @@ def isp(server):
 
 def test_wheel_is_installed_enabled_and_uninstalled(isp, packages, tmp_path):
     wheel = plugin(packages, "typed")
-    done = isp("install", wheel, "--config", "greeting=hi", "--config", 'password="s3cret"', "--enable")
+    done = isp(
+        "install",
+        wheel,
+        "--accept-grants",
+        "--config",
+        "greeting=hi",
+        "--config",
+        'password="s3cret"',
+        "--enable",
+    )
     assert done.returncode == 0, done.stderr
     assert "Installed typed 1.0.0 as plugin" in done.stdout
     assert "(active)" in done.stdout
@@ -43,14 +52,14 @@ def test_wheel_is_installed_enabled_and_uninstalled(isp, packages, tmp_path):
 
 def test_folder_is_packed_and_sent(isp, tmp_path):
     folder = make_source(tmp_path / "my_plugin", "my_plugin")
-    done = isp("install", folder)
+    done = isp("install", folder, "--accept-grants")
     assert done.returncode == 0, done.stderr
     assert "Next: isp-plugins enable my_plugin" in done.stdout
     assert isp("delete", "my_plugin", "--yes").returncode == 0
 
 
 def test_failure_says_step_cause_and_what_to_do(isp, packages):
-    done = isp("install", plugin(packages, "stuck", "dep>=3"))
+    done = isp("install", "--accept-grants", plugin(packages, "stuck", "dep>=3"))
     assert done.returncode == 1
     assert "Install failed in step resolve" in done.stderr
     assert "dep" in done.stderr
@@ -62,7 +71,7 @@ def test_failure_says_step_cause_and_what_to_do(isp, packages):
 
 
 def test_json_prints_the_operation_and_tells_failure_by_its_code(isp, packages):
-    done = isp("install", plugin(packages, "stuck", "dep>=3"), "--json")
+    done = isp("install", "--accept-grants", plugin(packages, "stuck", "dep>=3"), "--json")
     assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "failed")
 
 
@@ -73,7 +82,7 @@ def test_source_that_is_nothing_is_refused_before_anything_is_sent(isp):
 
 
 def test_no_wait_begins_and_follow_shows_the_rest(isp, packages):
-    begun = isp("install", plugin(packages, "later"), "--no-wait")
+    begun = isp("install", "--accept-grants", plugin(packages, "later"), "--no-wait")
     assert begun.returncode == 0, begun.stderr
     number = begun.stdout.split()[1]
     followed = isp("operations", "follow", number)
@@ -86,7 +95,7 @@ async def test_interrupt_cancels_the_installation(server, api, tmp_path):
     wait = "def before_build():\n    import time\n    time.sleep(300)"
     folder = make_source(tmp_path / "slow", "slow", extra=wait)
     process = subprocess.Popen(
-        [str(COMMAND), "install", str(folder)],
+        [str(COMMAND), "install", "--accept-grants", str(folder)],
         cwd=server.process.folder,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,

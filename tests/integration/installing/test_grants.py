@@ -86,3 +86,11 @@ async def test_what_holds_of_the_sandbox_is_told_with_the_health(bench):
     report = bench.system.manager.last_health(record.id).to_dict()
     assert report["sandbox"]["level"] in {"full", "partial"}
     assert "system calls" in report["sandbox"]["holds"]
+
+
+async def test_folder_of_its_own_goes_with_the_plugin(bench):
+    await bench.install(auto_enable=True)
+    folders = bench.system.settings.data_dir / "workers"
+    assert [folder.name for folder in folders.iterdir()] == [str(bench.system.directory.by_name("sample").id)]
+    await bench.uninstall()
+    assert [*folders.iterdir()] == []

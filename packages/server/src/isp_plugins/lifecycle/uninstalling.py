@@ -5,8 +5,11 @@
 3. Logs stay unless they are asked for; the audit trail always stays.
 """
 
+import asyncio
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -25,6 +28,7 @@ from isp_plugins.lifecycle.errors import KeptPluginNotFoundError
 from isp_plugins.lifecycle.kept import KeptPlugin, Part
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.runtime.worker.confining import own_folder
 from isp_plugins.telemetry.deletion import delete_oldest
 from isp_plugins.telemetry.logs import PluginLogs
 
@@ -62,7 +66,9 @@ class Uninstaller:
         audit: AuditLog,
         logs: PluginLogs,
         clock: Clock,
+        data_dir: Path,
     ) -> None:
+        self._data_dir = data_dir
         self._manager = manager
         self._directory = directory
         self._configuration = configuration
@@ -98,6 +104,8 @@ class Uninstaller:
         """Take a plugin down and drop it, but for what is to be kept; `PluginStillNeededError`."""
         record = self._directory.get(plugin_id)
         await self._manager.delete(record.id, actor, cascade=cascade, keep=keep)
+        if Part.STORAGE not in keep:
+            await self._drop_folder(record.id)
         if drop_logs:
             await self._drop_logs(record)
 
@@ -131,6 +139,10 @@ class Uninstaller:
             "storage": storage,
         }
 
+    async def _drop_folder(self, plugin_id: int) -> None:
+        """What the plugin wrote into the folder of its own."""
+        await asyncio.to_thread(shutil.rmtree, own_folder(self._data_dir, plugin_id), ignore_errors=True)
+
     async def kept(self) -> list[KeptPlugin]:
         """Every uninstalled plugin of which something is kept."""
         async with self._database.reading() as session:
@@ -150,6 +162,7 @@ class Uninstaller:
                 subject=("plugin", str(plugin_id)),
                 details={"plugin": name},
             )
+        await self._drop_folder(plugin_id)
 
     async def _parts(
         self, record: PluginRecord, keep: frozenset[Part], *, drop_logs: bool

@@ -306,7 +306,8 @@ async def _raise_house(
         dispatcher=engine, database=base.database, shelf=shelf, staging=base.data_directory.path / "staging",
     )  # fmt: skip
     uninstaller = Uninstaller(
-        manager=manager, directory=directory, configuration=configuration, database=base.database, audit=base.audit, logs=base.logs, clock=clock
+        manager=manager, directory=directory, configuration=configuration, database=base.database, audit=base.audit, logs=base.logs, clock=clock,
+        data_dir=settings.data_dir,
     )  # fmt: skip
     if runs:
         await events.open(engine, masked=base.logs.masked)
