@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-MEASUREMENTS = ("hooks", "http", "statistics", "logs")
+MEASUREMENTS = ("hooks", "http", "statistics", "logs", "events")
 """Modules in the order in which they run."""
 
 

@@ -114,6 +114,36 @@ async def follow_events(
     return EventStream(aclosing(chunks()))
 
 
+@router.post("/dead/retry", response_model=ActedOut, **needs(Scope.EVENTS_RETRY))
+async def retry_dead_letters(system: System, caller: Caller, body: Annotated[DeadSetIn, Body()]) -> Acted:
+    """Try all dead letters that match, with all their attempts."""
+    filters = _filters(body)
+    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
+    return await system.event_operator.retry_dead(filters, caller.actor, dry_run=body.dry_run)
+
+
+@router.post("/dead/discard", response_model=ActedOut, **needs(Scope.EVENTS_RETRY))
+async def discard_dead_letters(system: System, caller: Caller, body: Annotated[DeadSetIn, Body()]) -> Acted:
+    """Give all dead letters up that match."""
+    filters = _filters(body)
+    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
+    return await system.event_operator.discard_dead(filters, caller.actor, dry_run=body.dry_run)
+
+
+@router.post(
+    "/replay",
+    response_model=ActedOut,
+    **needs(Scope.EVENTS_RETRY, EventNotFoundError, EventRangeInvalidError, TooManyEventsError),
+)
+async def replay_events(system: System, caller: Caller, body: Annotated[ReplayIn, Body()]) -> Acted:
+    """Deliver events again, to all that they are owed to, or to one plugin's or one subscription among them; same idempotency keys unless `fresh`."""
+    filters = _filters(body)
+    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
+    return await system.event_operator.replay(
+        filters, caller.actor, event_ids=body.event_ids, fresh=body.fresh, dry_run=body.dry_run
+    )
+
+
 @router.get("/{event_id}", response_model=EventDetailOut, **needs(Scope.EVENTS_READ, EventNotFoundError))
 async def get_event(system: System, caller: Caller, event_id: EventIdPath) -> EventView:
     """Show one event with its payload, and where it stands with every subscription."""
@@ -159,36 +189,6 @@ async def discard_event(
     """Give an event up that failed."""
     await _admit_subscription(system, caller, body.subscription_id)
     return await system.event_operator.discard(body.subscription_id, event_id, caller.actor)
-
-
-@router.post("/dead/retry", response_model=ActedOut, **needs(Scope.EVENTS_RETRY))
-async def retry_dead_letters(system: System, caller: Caller, body: Annotated[DeadSetIn, Body()]) -> Acted:
-    """Try all dead letters that match, with all their attempts."""
-    filters = _filters(body)
-    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
-    return await system.event_operator.retry_dead(filters, caller.actor, dry_run=body.dry_run)
-
-
-@router.post("/dead/discard", response_model=ActedOut, **needs(Scope.EVENTS_RETRY))
-async def discard_dead_letters(system: System, caller: Caller, body: Annotated[DeadSetIn, Body()]) -> Acted:
-    """Give all dead letters up that match."""
-    filters = _filters(body)
-    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
-    return await system.event_operator.discard_dead(filters, caller.actor, dry_run=body.dry_run)
-
-
-@router.post(
-    "/replay",
-    response_model=ActedOut,
-    **needs(Scope.EVENTS_RETRY, EventNotFoundError, EventRangeInvalidError, TooManyEventsError),
-)
-async def replay_events(system: System, caller: Caller, body: Annotated[ReplayIn, Body()]) -> Acted:
-    """Deliver events again, to all that they are owed to, or to one plugin's or one subscription among them; same idempotency keys unless `fresh`."""
-    filters = _filters(body)
-    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
-    return await system.event_operator.replay(
-        filters, caller.actor, event_ids=body.event_ids, fresh=body.fresh, dry_run=body.dry_run
-    )
 
 
 def _filters(given: Any) -> EventFilters:

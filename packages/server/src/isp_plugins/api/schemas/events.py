@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from isp_plugins.api.schemas.base import (
-    LENIENT,
     HookName,
     Id,
     Input,
@@ -191,7 +190,7 @@ class SeekIn(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"to": "now"}]})
 
-    to: Annotated[Literal["now", "beginning"], LENIENT] | None = Field(
+    to: Literal["now", "beginning"] | None = Field(
         default=None, description="`now` skips what waits; `beginning` is the oldest event that is kept."
     )
     since: Moment | None = None
