@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "supervision", "packages", "sandbox")
+MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "supervision", "packages", "sandbox", "events")
 """Modules in the order in which they run."""
 
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SERVER_USER = "embedded_postgres"
@@ -28,8 +28,8 @@ _libc = ctypes.CDLL(None)
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[str]:
-    """Start a server and give the URL of its socket, database name left out: `postgresql://postgres:@/{}?host=...`."""
+def running_postgres(options: Sequence[str] = FAST) -> Iterator[str]:
+    """Start a server with these settings and give the URL of its socket, database name left out: `postgresql://postgres:@/{}?host=...`."""
     folder = Path(tempfile.mkdtemp(prefix="isp-pg-", dir="/tmp"))
     try:
         user = _server_user(folder)
@@ -46,7 +46,7 @@ def running_postgres() -> Iterator[str]:
             "postgres",
         ]
         subprocess.run(initdb, user=user, cwd="/", stdout=subprocess.DEVNULL, check=True)
-        server = _start(programs, user, folder, data)
+        server = _start(programs, user, folder, data, options)
         try:
             _wait_until_ready(server, data, folder / "log")
             yield f"postgresql://postgres:@/{{}}?host={folder}"
@@ -102,9 +102,11 @@ def _can_run(program: Path, user: str) -> bool:
         return False
 
 
-def _start(programs: Path, user: str | None, folder: Path, data: Path) -> "subprocess.Popen[bytes]":
-    options = [part for option in FAST for part in ("-c", option)]
-    command = [programs / "postgres", "-D", data, "-h", "", "-k", folder, *options]
+def _start(
+    programs: Path, user: str | None, folder: Path, data: Path, options: Sequence[str]
+) -> "subprocess.Popen[bytes]":
+    settings = [part for option in options for part in ("-c", option)]
+    command = [programs / "postgres", "-D", data, "-h", "", "-k", folder, *settings]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             command,

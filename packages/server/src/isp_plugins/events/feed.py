@@ -180,7 +180,7 @@ class Feed:
     async def _fill(self) -> None:
         """Read on from the end of the window."""
         self._more = False
-        read = await self._store.events_after(self.subscription.hook, self._window.end, BATCH)
+        read = await self._store.events_after(self.claim, self.subscription.hook, self._window.end, BATCH)
         self._more = self._more or read.rest
         owed = [row for row in read.rows if self._owed(row)]
         items = [Item(row.id, lane_of(row.key, row.id), row, len(row.payload)) for row in owed]

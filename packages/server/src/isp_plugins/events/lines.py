@@ -78,12 +78,20 @@ class SqliteLine:
         """Commit the rows and give their ids."""
         self._turns.acquire_blocking()
         try:
-            return self._write(self._connection or self._connect(), rows)
+            return self._insist(rows)
         except Exception:
             self.close()
             raise
         finally:
             self._turns.release()
+
+    def _insist(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Write; where somebody else has taken the next id (a file that was put back by hand), look once more."""
+        try:
+            return self._write(self._connection or self._connect(), rows)
+        except sqlite3.IntegrityError:
+            self.close()
+            return self._write(self._connect(), rows)
 
     def _write(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[int]:
         ids = range(self._last + 1, self._last + 1 + len(rows))

@@ -167,11 +167,14 @@ class DeliveryStore:
         async with self._database.reading() as session:
             return await session.scalar(select(func.max(EventRow.id))) or 0
 
-    async def events_after(self, hook: str, position: int, limit: int) -> Read:
-        """The next events of a hook."""
+    async def events_after(self, claim: Claim, hook: str, position: int, limit: int) -> Read:
+        """The next events of a hook that are, or may be, owed to the cursor's subscription."""
         e = EventRow
         columns = (e.id, e.uid, e.key, e.payload, e.context, e.request_id, e.owed, e.node, e.held_until)
-        statement = select(*columns).where(e.hook == hook, e.id > position).order_by(e.id).limit(limit)
+        owed = e.owed.contains(f",{claim.subscription_id},", autoescape=True)
+        if position < claim.judged_until:
+            owed = or_(e.id <= claim.judged_until, owed)
+        statement = select(*columns).where(e.hook == hook, e.id > position, owed).order_by(e.id).limit(limit)
         moment = select(self.now, select(func.max(e.id)).scalar_subquery())
         async with self._database.reading() as session:
             now, last = (await session.execute(moment)).one()

@@ -1,0 +1,156 @@
+"""A database that is away or full: nothing is accepted that cannot be kept, nothing that was accepted is lost."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from isp_plugins.db.engine import Database
+from isp_plugins.db.migrate import migrate
+from isp_plugins.hooks.errors import EventsNotKeptError
+from support.events import HOOK, post_office
+from support.postgres import running_postgres
+from support.proxy import proxy_to
+from support.waiting import until
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def short_folder():
+    """A folder whose path fits a Unix socket's."""
+    folder = Path(tempfile.mkdtemp(prefix="isp-px-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.postgres
+async def test_cut_network_fails_dispatches_and_delivers_once_it_is_mended(
+    postgres_url, short_folder, keyring, inbox
+):
+    async with proxy_to(postgres_url, short_folder) as (proxy, url):
+        database = await Database.open(url)
+        async with post_office(database, keyring, lease_s=3.0) as post:
+            await post.subscribe(post.plugin, inbox.take)
+            await post.engine.dispatch(HOOK, {"id": 1, "n": 1})
+            await until(lambda: inbox.numbers == [1])
+            proxy.cut()
+            with pytest.raises(EventsNotKeptError, match="did not answer within 5 s"):
+                await post.engine.dispatch(HOOK, {"id": 1, "n": 2})
+            proxy.mend()
+            await until(lambda: _kept(post, 3), within=60)
+            await until(lambda: inbox.numbers[-1] == 3, within=60)
+            # The one that was refused may have been written all the same: then it is delivered, in its place.
+            assert inbox.numbers in ([1, 3], [1, 2, 3])
+        await database.close()
+
+
+async def _kept(post, number):
+    try:
+        await post.engine.dispatch(HOOK, {"id": 1, "n": number})
+    except EventsNotKeptError:
+        return False
+    return True
+
+
+@pytest.mark.postgres
+async def test_postgresql_that_is_killed_and_comes_back_loses_nothing(keyring, inbox, tmp_path):
+    durable = ["shared_buffers=32MB", "max_connections=40"]
+    with running_postgres(durable) as pattern:
+        url = pattern.format("postgres")
+        await migrate(url, backup_folder=tmp_path)
+        database = await Database.open(url)
+        async with post_office(database, keyring, lease_s=3.0) as post:
+            await post.subscribe(post.plugin, inbox.take)
+            kept = []
+            for number in range(40):
+                await until(lambda number=number: _kept(post, number), within=60)
+                kept.append(number)
+                if number in {10, 25}:
+                    await _crash(pattern)
+            await until(lambda: set(kept) <= set(inbox.numbers), within=90)
+            firsts = list(dict.fromkeys(inbox.numbers))
+            assert firsts == sorted(firsts)
+        await database.close()
+
+
+async def _crash(pattern):
+    """Kill one of the server's processes: it drops every connection, and recovers from its log."""
+    folder = pattern.partition("?host=")[2]
+    postmaster = (Path(folder) / "data" / "postmaster.pid").read_text().split()[0]
+    await until(lambda: _backends(postmaster), within=60)
+    os.kill(_backends(postmaster)[0], 9)
+
+
+def _backends(postmaster):
+    """The server's processes that serve a connection."""
+    children = subprocess.run(["pgrep", "-P", postmaster], capture_output=True, text=True, check=False)
+    found = []
+    for pid in children.stdout.split():
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if words.startswith(b"postgres: postgres"):
+            found.append(int(pid))
+    return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system of the test's own needs root")
+async def test_full_disk_fails_dispatches_and_delivers_once_there_is_room(short_folder, keyring, inbox):
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(short_folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("this machine does not let a test mount a file system")
+    try:
+        url = f"sqlite:///{short_folder}/events.db"
+        await migrate(url, backup_folder=short_folder)
+        database = await Database.open(url)
+        async with post_office(database, keyring) as post:
+            await post.subscribe(post.plugin, inbox.take)
+            await post.engine.dispatch(HOOK, {"id": 1, "n": 0})
+            await until(lambda: inbox.numbers == [0])
+            stuffing = short_folder / "stuffing"
+            _fill(stuffing)
+            kept, refused = [], []
+            for number in range(1, 40):
+                payload = {"id": 1, "n": number, "text": "x" * 50_000}
+                try:
+                    await post.engine.dispatch(HOOK, payload)
+                    kept.append(number)
+                except EventsNotKeptError as error:
+                    refused.append(str(error))
+            assert refused
+            assert "full" in refused[0]
+            stuffing.unlink()
+            await until(lambda: _kept(post, 99), within=30)
+            await until(lambda: [n for n in inbox.numbers if n] == [*kept, 99], within=30)
+        await database.close()
+    finally:
+        await asyncio.sleep(0)
+        subprocess.run(["umount", "-l", str(short_folder)], check=True)
+
+
+def _fill(file):
+    """Leave hardly any room."""
+    with file.open("wb") as out:
+        try:
+            while True:
+                out.write(b"\0" * 65536)
+                out.flush()
+        except OSError:
+            pass
+
+
+async def test_journal_that_is_closed_refuses(post, inbox):
+    await post.subscribe(post.plugin, inbox.take)
+    await post.events.close()
+    with pytest.raises(EventsNotKeptError, match="closing"):
+        await post.engine.dispatch(HOOK, {"id": 1, "n": 1})
