@@ -8,7 +8,17 @@ import os
 import platform
 import sys
 
-MEASUREMENTS = ("hooks", "http", "statistics", "logs", "isolation", "supervision", "packages", "sandbox", "events")
+MEASUREMENTS = (
+    "hooks",
+    "http",
+    "statistics",
+    "logs",
+    "isolation",
+    "supervision",
+    "packages",
+    "sandbox",
+    "events",
+)
 """Modules in the order in which they run."""
 
 
