@@ -12,7 +12,11 @@ from isp_plugins.api.gate import ANY_KEY, SCOPE_KEY
 SPECIFICATION = Path(__file__).parents[2] / "docs" / "specification.md"
 LATER = {"/plugins/install", "/plugins/registry", "/plugins/bulk"}
 """Paths of the specification that later issues bring."""
-OTHER_MEDIA = {"/metrics": "text/plain", "/api/v1/plugins/logs/stream": "text/event-stream"}
+OTHER_MEDIA = {
+    "/metrics": "text/plain",
+    "/api/v1/plugins/logs/stream": "text/event-stream",
+    "/api/v1/events/stream": "text/event-stream",
+}
 """What answers something else than JSON."""
 PUBLIC = {"/healthz", "/readyz", "/problems", "/problems/{slug}"}
 ARCHIVE = "application/zip"

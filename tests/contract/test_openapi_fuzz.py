@@ -33,8 +33,10 @@ CONFIG = schemathesis.Config.from_dict(
         ]
     }
 )
-schema = schemathesis.openapi.from_dict(documentation(), config=CONFIG).exclude(operation_id="follow_logs")
-"""All but the stream of logs, whose answers do not end; tests/acceptance/logs has its tests."""
+schema = schemathesis.openapi.from_dict(documentation(), config=CONFIG).exclude(
+    operation_id=["follow_logs", "follow_events"]
+)
+"""All but the streams, whose answers do not end; tests/acceptance has their tests."""
 
 
 @pytest.fixture(scope="module")
