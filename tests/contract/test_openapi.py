@@ -16,6 +16,7 @@ OTHER_MEDIA = {
     "/metrics": "text/plain",
     "/api/v1/plugins/logs/stream": "text/event-stream",
     "/api/v1/operations/{operation_id}/events": "text/event-stream",
+    "/api/v1/events/stream": "text/event-stream",
 }
 """What answers something else than JSON."""
 PUBLIC = {"/healthz", "/readyz", "/problems", "/problems/{slug}"}

@@ -208,6 +208,10 @@ class FakeEngine:
         await asyncio.sleep(0)
         return 0
 
+    def forget(self, plugin_id: int) -> None:
+        self.subscriptions.pop(plugin_id, None)
+        self.history.append(f"forget {plugin_id}")
+
     async def drain(self, plugin_id: int, *, timeout: float) -> int:
         self.history.append(f"drain {plugin_id}")
         await asyncio.sleep(0)

@@ -154,3 +154,26 @@ async def test_journal_that_is_closed_refuses(post, inbox):
     await post.events.close()
     with pytest.raises(EventsNotKeptError, match="closing"):
         await post.engine.dispatch(HOOK, {"id": 1, "n": 1})
+
+
+async def test_synchronous_dispatch_on_the_loop_beside_an_open_transaction_fails_instead_of_hanging(
+    sqlite_database, keyring, inbox
+):
+    """The transaction's task cannot end while the loop's thread waits."""
+    async with post_office(sqlite_database, keyring) as post:
+        await post.subscribe(post.plugin, inbox.take)
+        begun, go = asyncio.Event(), asyncio.Event()
+
+        async def hold():
+            async with sqlite_database.transaction():
+                begun.set()
+                await go.wait()
+
+        task = asyncio.create_task(hold())
+        await begun.wait()
+        with pytest.raises(EventsNotKeptError, match=r"await system\.dispatch"):
+            post.engine.dispatch_sync(HOOK, {"id": 1, "n": 1})
+        go.set()
+        await task
+        post.engine.dispatch_sync(HOOK, {"id": 1, "n": 2})
+        await until(lambda: inbox.numbers == [2])

@@ -11,7 +11,8 @@ from support.commands import ROOT
 from support.sources import folder
 from support.wheels import repacked_with_needs
 
-EXAMPLES = sorted(path.parent for path in (ROOT / "examples" / "plugins").glob("*/plugin.toml"))
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples" / "plugins").glob("*/pyproject.toml"))
+"""Those in Python; what is a command in another language has no distribution and no module on the plugin path."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""One turn at a time, first come first served, for tasks of any event loop and for plain threads alike."""
+"""One turn at a time, threads before tasks and else first come first served, for tasks of any event loop and for plain threads alike."""
 
 import asyncio
 import threading
@@ -36,8 +36,11 @@ class Turns:
                 self.release()
             raise
 
-    def acquire_blocking(self) -> None:
-        """Wait for the turn on this thread."""
+    def acquire_blocking(self, timeout: float) -> bool:
+        """Wait for the turn on this thread, at most so many seconds; whether it came.
+
+        It comes before those that await it: whoever blocks may be blocking their loop.
+        """
         came = threading.Lock()
         came.acquire()
 
@@ -45,8 +48,7 @@ class Turns:
             came.release()
             return True
 
-        if not self._at_once(take):
-            came.acquire()
+        return self._at_once(take, first=True) or came.acquire(timeout=timeout) or not self._gave_up(take)
 
     def release(self) -> None:
         """Hand the turn over to whoever has waited longest."""
@@ -56,12 +58,15 @@ class Turns:
                     return
             self._held = False
 
-    def _at_once(self, take: Callable[[], bool]) -> bool:
+    def _at_once(self, take: Callable[[], bool], *, first: bool = False) -> bool:
         with self._guard:
             if not self._held:
                 self._held = True
                 return True
-            self._waiting.append(take)
+            if first:
+                self._waiting.appendleft(take)
+            else:
+                self._waiting.append(take)
             return False
 
     def _gave_up(self, take: Callable[[], bool]) -> bool:

@@ -25,6 +25,10 @@ CHANNEL = "isp_plugins_events"
 """PostgreSQL's channel on which nodes tell each other what there is to do."""
 LOCK = 0x6973706576656E74
 """PostgreSQL's lock that orders the groups of all nodes: "ispevent" in ASCII."""
+BUSY = (
+    "another writer has held it for 5 s; on the thread of the host's own loop write `await system.dispatch(...)`, since "
+    "`dispatch_sync` there keeps that writer from ending"
+)
 MAX_TOLD = 7000
 """PostgreSQL takes 8,000 bytes in a notification."""
 PATIENCE_S = 5.0
@@ -76,7 +80,8 @@ class SqliteLine:
 
     def write(self, rows: Sequence[Row]) -> Sequence[int]:
         """Commit the rows and give their ids."""
-        self._turns.acquire_blocking()
+        if not self._turns.acquire_blocking(PATIENCE_S):
+            raise TimeoutError(BUSY)
         try:
             return self._insist(rows)
         except Exception:

@@ -80,7 +80,8 @@ async def _change(stage: Stage, plugin_id: int, write: Write, tag: AuditTag, act
         changed = await stage.ledger.write(work)
         if instance is not None:
             instance.subscriptions = changed.subscriptions
-        stage.engine.subscribe(plugin_id, changed.subscriptions)
+        if instance is not None or changed.subscriptions or tag is not AuditTag.HOOK_CREATED:
+            stage.engine.subscribe(plugin_id, changed.subscriptions)
         return changed.view
 
 
