@@ -2,7 +2,8 @@
 
 from isp_plugins.contracts.hooks import Event
 from isp_plugins.contracts.vocabulary import BreakerState, OutcomeStatus, SkipReason
-from support.hooks import HOOK, Sink, event, make_engine, plugin_id, subscribe, subscription, summary
+from isp_plugins.testing import MemoryEvents
+from support.hooks import HOOK, event, make_engine, plugin_id, subscribe, subscription, summary
 
 
 def engine_with(*subscriptions, **options):
@@ -42,11 +43,11 @@ def test_open_breaker_stays_when_it_is_resumed():
 
 
 async def test_event_is_accepted_and_its_delivery_is_skipped():
-    sink = Sink()
+    sink = MemoryEvents()
     engine = engine_with(event("a", lambda _: None), events=sink)
     engine.suspend(plugin_id("a"))
     assert summary(engine.dispatch_sync(HOOK, {})) == ["a: queued"]
-    (owed,) = sink.events
+    (owed,) = sink.deliveries
     assert isinstance(owed, Event)
     outcome = await engine.deliver(owed)
     assert (outcome.status, outcome.skip_reason) == (OutcomeStatus.SKIPPED, SkipReason.WORKER_DOWN)
