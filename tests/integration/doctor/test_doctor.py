@@ -9,6 +9,7 @@ from isp_plugins.lifecycle.errors import PluginNotFoundError
 from isp_plugins.lifecycle.records import PluginDraft
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.waiting import until
 
 SOURCE = """
 from pathlib import Path

@@ -20,6 +20,12 @@ class IdConvertor(Convertor[int]):
         return str(value)
 
 
+class LongIdConvertor(IdConvertor):
+    """An id of a table that grows without end: at most 18 digits."""
+
+    regex = "0|[1-9][0-9]{0,17}"
+
+
 class NameConvertor(Convertor[str]):
     """A name in a path, as templates have; anything else is another path."""
 
@@ -35,4 +41,5 @@ class NameConvertor(Convertor[str]):
 
 
 register_url_convertor("id", IdConvertor())
+register_url_convertor("longid", LongIdConvertor())
 register_url_convertor("name", NameConvertor())

@@ -44,11 +44,12 @@ from isp_plugins.events.errors import (
 )
 from isp_plugins.events.operating import Acted
 from isp_plugins.events.views import DeliveryView, EventFilters, EventView
+from isp_plugins.lifecycle.errors import PluginNotFoundError
 from isp_plugins.system import PluginSystem
 
 router = resource("/events", "Events")
 
-EventIdPath = Annotated[int, Path(ge=1, le=2**63 - 1, description="Id of the event.")]
+EventIdPath = Annotated[int, Path(description="Id of the event.")]
 LOOK_S = 1.0
 HEARTBEAT_S = 15.0
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -60,7 +61,11 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", response_model=PageOf[EventOut], **needs(Scope.EVENTS_READ))
+@router.get(
+    "",
+    response_model=PageOf[EventOut],
+    **needs(Scope.EVENTS_READ, EventSubscriptionNotFoundError),
+)
 async def list_events(
     system: System, caller: Caller, query: Annotated[EventQuery, Query()]
 ) -> Page[EventView]:
@@ -70,7 +75,11 @@ async def list_events(
     return await system.event_reader.events(filters, page=query.page, size=query.size)
 
 
-@router.get("/deliveries", response_model=PageOf[DeliveryOut], **needs(Scope.EVENTS_READ))
+@router.get(
+    "/deliveries",
+    response_model=PageOf[DeliveryOut],
+    **needs(Scope.EVENTS_READ, PluginNotFoundError, EventSubscriptionNotFoundError),
+)
 async def list_deliveries(
     system: System, caller: Caller, query: Annotated[DeliveryQuery, Query()]
 ) -> Page[DeliveryView]:
@@ -114,7 +123,11 @@ async def follow_events(
     return EventStream(aclosing(chunks()))
 
 
-@router.post("/dead/retry", response_model=ActedOut, **needs(Scope.EVENTS_RETRY))
+@router.post(
+    "/dead/retry",
+    response_model=ActedOut,
+    **needs(Scope.EVENTS_RETRY, PluginNotFoundError, EventSubscriptionNotFoundError),
+)
 async def retry_dead_letters(system: System, caller: Caller, body: Annotated[DeadSetIn, Body()]) -> Acted:
     """Try all dead letters that match, with all their attempts."""
     filters = _filters(body)
@@ -122,7 +135,11 @@ async def retry_dead_letters(system: System, caller: Caller, body: Annotated[Dea
     return await system.event_operator.retry_dead(filters, caller.actor, dry_run=body.dry_run)
 
 
-@router.post("/dead/discard", response_model=ActedOut, **needs(Scope.EVENTS_RETRY))
+@router.post(
+    "/dead/discard",
+    response_model=ActedOut,
+    **needs(Scope.EVENTS_RETRY, PluginNotFoundError, EventSubscriptionNotFoundError),
+)
 async def discard_dead_letters(system: System, caller: Caller, body: Annotated[DeadSetIn, Body()]) -> Acted:
     """Give all dead letters up that match."""
     filters = _filters(body)
@@ -133,7 +150,14 @@ async def discard_dead_letters(system: System, caller: Caller, body: Annotated[D
 @router.post(
     "/replay",
     response_model=ActedOut,
-    **needs(Scope.EVENTS_RETRY, EventNotFoundError, EventRangeInvalidError, TooManyEventsError),
+    **needs(
+        Scope.EVENTS_RETRY,
+        PluginNotFoundError,
+        EventNotFoundError,
+        EventSubscriptionNotFoundError,
+        EventRangeInvalidError,
+        TooManyEventsError,
+    ),
 )
 async def replay_events(system: System, caller: Caller, body: Annotated[ReplayIn, Body()]) -> Acted:
     """Deliver events again, to all that they are owed to, or to one plugin's or one subscription among them; same idempotency keys unless `fresh`."""
@@ -144,7 +168,9 @@ async def replay_events(system: System, caller: Caller, body: Annotated[ReplayIn
     )
 
 
-@router.get("/{event_id}", response_model=EventDetailOut, **needs(Scope.EVENTS_READ, EventNotFoundError))
+@router.get(
+    "/{event_id:longid}", response_model=EventDetailOut, **needs(Scope.EVENTS_READ, EventNotFoundError)
+)
 async def get_event(system: System, caller: Caller, event_id: EventIdPath) -> EventView:
     """Show one event with its payload, and where it stands with every subscription."""
     found = await system.event_reader.event(event_id)
@@ -155,7 +181,7 @@ async def get_event(system: System, caller: Caller, event_id: EventIdPath) -> Ev
 
 
 @router.post(
-    "/{event_id}/retry",
+    "/{event_id:longid}/retry",
     response_model=ActedOut,
     **needs(
         Scope.EVENTS_RETRY,
@@ -173,7 +199,7 @@ async def retry_event(
 
 
 @router.post(
-    "/{event_id}/discard",
+    "/{event_id:longid}/discard",
     response_model=ActedOut,
     **needs(
         Scope.EVENTS_RETRY,

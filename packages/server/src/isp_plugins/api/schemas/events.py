@@ -182,7 +182,7 @@ class ActedOut(Output):
 
     deliveries: int
     dry_run: bool
-    sample: list[tuple[int, int]] = Field(description="The first of them: subscription and event.")
+    sample: list[list[int]] = Field(description="The first of them: subscription and event.")
 
 
 class SeekIn(Input):
