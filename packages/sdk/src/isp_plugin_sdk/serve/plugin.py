@@ -16,6 +16,7 @@ from isp_plugin_sdk.calling.errors import CannotStartError, StartKind
 from isp_plugin_sdk.context import PluginContext, Way
 from isp_plugin_sdk.hooks import declarations
 from isp_plugin_sdk.plugin import PluginInterface, defines
+from isp_plugin_sdk.schedules import schedules
 from isp_plugin_sdk.serve import modules
 from isp_plugin_sdk.serve.loop import LoopThread
 from isp_plugin_sdk.serve.options import Options
@@ -140,6 +141,7 @@ class ServedPlugin:
         names = methods.public_methods(cls, self._root)
         return {
             "hooks": hooks,
+            "schedules": [{"method": one.method, "cron": one.cron} for one in schedules(cls)],
             "methods": [self._method(name) for name in names],
             "refused": methods.refused_methods(cls, self._root),
             "capabilities": [name for name in CAPABILITIES if defines(cls, name)],

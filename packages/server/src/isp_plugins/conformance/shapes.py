@@ -93,6 +93,7 @@ TO_WORKER: Mapping[str, Shape] = {
                 "capabilities": _list({"enum": ["activate", "configure", "test_connection"]}),
             },
             refused={"type": "object", "additionalProperties": _TEXT},
+            schedules=_list(_object({"method": _WORD, "cron": _WORD})),
         ),
     ),
     "activate": Shape(result=_ANY),

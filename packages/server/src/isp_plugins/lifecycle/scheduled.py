@@ -1,12 +1,13 @@
 """What active plugins want run by the clock, and one such run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from isp_plugins.contracts.runtime import Scheduled
 from isp_plugins.contracts.vocabulary import LogLevel
 from isp_plugins.lifecycle.calling import running
+from isp_plugins.lifecycle.instances import Instance
 from isp_plugins.lifecycle.stage import Stage
 
 
@@ -26,13 +27,22 @@ class ScheduledMethod:
 
 
 def scheduled(stage: Stage) -> list[ScheduledMethod]:
-    """The schedules of every plugin that runs here."""
+    """The schedules of every plugin that runs here, those of its class and those of its manifest."""
     return [
-        ScheduledMethod(instance.record.id, instance.record.name, one.method, one.cron)
+        ScheduledMethod(instance.record.id, instance.record.name, method, cron)
         for instance in tuple(stage.instances.values())
-        if isinstance(instance.running, Scheduled)
-        for one in instance.running.declared_schedules
+        for method, cron in _wanted(instance)
     ]
+
+
+def _wanted(instance: Instance) -> Iterable[tuple[str, str]]:
+    """Each method with its cron expression, once."""
+    running, release = instance.running, instance.record.release
+    declared = running.declared_schedules if isinstance(running, Scheduled) else ()
+    packaged = release.manifest.get("schedules", ()) if release is not None else ()
+    return dict.fromkeys(
+        [*((one.method, one.cron) for one in declared), *((one["method"], one["cron"]) for one in packaged)]
+    )
 
 
 async def run_scheduled(stage: Stage, one: ScheduledMethod, slot: Mapping[str, Any]) -> None:

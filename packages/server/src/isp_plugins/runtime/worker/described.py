@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from isp_plugins.contracts.runtime import DeclaredHook
+from isp_plugins.contracts.runtime import DeclaredHook, DeclaredSchedule
 from isp_plugins.contracts.vocabulary import SubscriptionType
 
 
@@ -32,6 +32,7 @@ class Described:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Names that may not be called, and why."""
     capabilities: frozenset[str] = frozenset()
+    schedules: Sequence[DeclaredSchedule] = ()
 
     @classmethod
     def of(cls, name: str, answer: Any) -> "Described":
@@ -48,6 +49,10 @@ class Described:
                 },
                 {str(key): str(why) for key, why in answer.get("refused", {}).items()},
                 frozenset(map(str, answer.get("capabilities", ()))),
+                tuple(
+                    DeclaredSchedule(str(one["method"]), str(one["cron"]))
+                    for one in answer.get("schedules", ())
+                ),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise NotDescribedError(

@@ -14,7 +14,7 @@ from isp_plugin_sdk.errors import Reject, RetryLater
 from isp_plugin_sdk.plugin import LIFECYCLE_METHODS, PluginInterface
 from isp_plugin_sdk.wire.codes import Code
 from isp_plugins.contracts.calls import Callee, CallMode
-from isp_plugins.contracts.runtime import DeclaredHook, StartRequest
+from isp_plugins.contracts.runtime import DeclaredHook, DeclaredSchedule, StartRequest
 from isp_plugins.contracts.worker import Death
 from isp_plugins.runtime.errors import (
     ActivateFailedError,
@@ -59,6 +59,11 @@ class WorkerPlugin:
     def declared_hooks(self) -> Sequence[DeclaredHook]:
         """Subscriptions its class declares."""
         return self._described.hooks
+
+    @property
+    def declared_schedules(self) -> Sequence[DeclaredSchedule]:
+        """Methods that its class wants run by the clock."""
+        return self._described.schedules
 
     @property
     def can_configure(self) -> bool:
