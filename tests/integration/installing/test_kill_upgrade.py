@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,36 +46,42 @@ class Plugin(PluginInterface):
 
 
 @pytest.fixture(scope="module")
-async def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with version 1, active, as it is before an upgrade."""
     folder = tmp_path_factory.mktemp("first")
-    async with opened(folder) as system:
-        source = Source(SourceKind.UPLOAD, str(made(folder, "1.0.0")), name="sample-1.0.0.whl")
-        order = InstallOrder(
-            source_type=SourceType.UPLOAD,
-            source=source,
-            configuration={"greeting": "hi 1.0.0", "password": "s3cret"},
-            auto_enable=True,
-            accept_grants=True,
-        )
-        await succeeded(system, await system.installer.begin(order, HOST))
-        await system.dispatch("customer_created", {"id": 7})
+    asyncio.run(install(folder))
     return folder
 
 
 @pytest.fixture(scope="module")
-async def second(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def second(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, upgraded to version 2."""
     folder = tmp_path_factory.mktemp("second") / "it"
     shutil.copytree(first, folder)
-    async with opened(folder) as system:
-        source = Source(SourceKind.UPLOAD, str(made(folder, "2.0.0")), name="sample-2.0.0.whl")
-        order = InstallOrder(source_type=SourceType.UPLOAD, source=source)
-        plugin_id = system.directory.by_name("sample").id
-        await succeeded(
-            system, await system.upgrader.begin(UpgradeOrder(plugin_id=plugin_id, package=order), HOST)
-        )
+    asyncio.run(upgrade(folder))
     return folder
+
+
+async def install(folder: Path) -> None:
+    async with opened(folder) as system:
+        order = ordered(folder, "1.0.0")
+        configuration = {"greeting": "hi 1.0.0", "password": "s3cret"}
+        order = replace(order, configuration=configuration, auto_enable=True, accept_grants=True)
+        await succeeded(system, await system.installer.begin(order, HOST))
+        await system.dispatch("customer_created", {"id": 7})
+
+
+async def upgrade(folder: Path) -> None:
+    async with opened(folder) as system:
+        plugin_id = system.directory.by_name("sample").id
+        order = UpgradeOrder(plugin_id=plugin_id, package=ordered(folder, "2.0.0"))
+        await succeeded(system, await system.upgrader.begin(order, HOST))
+
+
+def ordered(folder: Path, version: str) -> InstallOrder:
+    file = made(folder, version)
+    source = Source(SourceKind.UPLOAD, str(file), name=file.name)
+    return InstallOrder(source_type=SourceType.UPLOAD, source=source)
 
 
 @pytest.mark.parametrize("step", UPGRADE_STEPS)
