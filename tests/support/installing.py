@@ -21,6 +21,7 @@ class Plugin(PluginInterface):
         self.context.set("count", count)
         return {"greeting": self.config["greeting"], "dep": dep.VERSION, "count": count}
 """
+HOOK = {"hook_name": "customer_created", "hook_type": "action", "callback_method": "welcome"}
 MANIFEST = """\
 name = "{name}"
 version = "{version}"

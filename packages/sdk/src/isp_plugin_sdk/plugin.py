@@ -5,6 +5,9 @@ A plugin may also define these methods, which the base leaves out so that a host
 - `activate(self)`: start background work; called after the plugin's hooks are live, also when a reload swaps instances.
 - `configure(self, config)`: take a new complete configuration while running; without it a change of configuration is a reload.
   Return False or raise to refuse it: then nothing is saved, and the old configuration must still be in force.
+- `migrate(self, from_version, config)`: called on a new version before it is started in place of another one: given the values that were set
+  for that version (no defaults), return what is to be set for this one. It runs in a process of its own and may be called more than once,
+  also only to look at its result; the instance was constructed with the old values and is never initialised. Raise to refuse the upgrade.
 - `test_connection(self)`: try the peers with the present configuration; return `{"ok": bool, "message": str, ...}`.
 
 Every method may be `def` (runs in a thread, may block) or `async def` (runs on the host's loop, must not block).
@@ -22,7 +25,16 @@ from isp_plugin_sdk.context import PluginContext
 from isp_plugin_sdk.health import passed, report
 
 LIFECYCLE_METHODS = frozenset(
-    {"initialize", "cleanup", "get_info", "health_check", "activate", "configure", "test_connection"}
+    {
+        "initialize",
+        "cleanup",
+        "get_info",
+        "health_check",
+        "activate",
+        "configure",
+        "migrate",
+        "test_connection",
+    }
 )
 """What only the host calls; never a hook's method, never executed by name."""
 

@@ -259,6 +259,24 @@ class Settings:
     operation_retention_days: float = _setting(
         30.0, "How long ended operations are kept, in days; 0: for ever.", low=0.0, high=36_500
     )
+    release_keep: int = _setting(
+        3, "How many earlier releases of an installed plugin are kept, to roll back to.", low=0, high=100
+    )
+    upgrade_watch: float = _setting(
+        60.0,
+        "How long a new version is watched after an upgrade, in seconds; it goes back by itself when it does harm. 0: not.",
+        low=0.0,
+        high=86_400,
+    )
+    upgrade_error_percent: float = _setting(
+        5.0,
+        "A watched version with a larger share of failed calls goes back, in percent.",
+        low=0.0,
+        high=100.0,
+    )
+    upgrade_min_calls: int = _setting(
+        20, "Calls that a watched version must have had before their share of errors counts.", low=1
+    )
     idempotency_hours: float = _setting(
         24.0, "How long the stored result of an idempotent dispatch is returned, in hours.", low=0.01
     )

@@ -53,6 +53,7 @@ class Desk:
         self._handlers: Mapping[str, Handler] = {
             "handshake": self._handshake,
             "initialize": self._initialize,
+            "migrate": self._migrate,
             "activate": lambda _: self._loaded.activate(),
             "configure": lambda message: self._loaded.configure(message["params"]["config"]),
             "health": lambda _: self._loaded.ask("health_check"),
@@ -126,7 +127,7 @@ class Desk:
                 return Code.INVALID_PARAMS, "expected `method` as text and `call` as an object"
         elif method not in self._handlers:
             return Code.METHOD_NOT_FOUND, f"there is no request {method!r}"
-        if not self._ready and method not in {"handshake", "initialize"}:
+        if not self._ready and method not in {"handshake", "initialize", "migrate"}:
             return Code.INVALID_REQUEST, "first comes the handshake, then initialize, then everything else"
         if self.crew.waiting >= MAX_QUEUED:
             return Code.BUSY, f"{MAX_QUEUED} calls wait already"
@@ -223,6 +224,15 @@ class Desk:
         )
         self._ready = True
         return described
+
+    def _migrate(self, message: Message) -> dict[str, Any]:
+        """Another version's configuration, as this one wants it; a worker that was asked for that is not initialised any more."""
+        if self._ready:
+            raise _UnacceptableError("migrate comes before initialize")
+        kernel.die_with_parent(self._parent)
+        logs.install(self._link)
+        params = message["params"]
+        return {"config": self._served.migrate(str(params["from_version"]), params["config"])}
 
     @property
     def _served(self) -> ServedPlugin:

@@ -53,6 +53,27 @@ class ServedPlugin:
 
     def load(self, config: Mapping[str, Any], step: Callable[[str], None]) -> dict[str, Any]:
         """Import, construct and initialise, telling each step; what the plugin is. `CannotStartError`."""
+        construction = self._construct(config, step)
+        step("initialize")
+        self._initialize(construction)
+        return self._described(type(self.instance))
+
+    def migrate(self, from_version: str, config: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What the plugin makes of another version's configuration, None where it leaves that alone; nothing is initialised. `CannotStartError`."""
+        construction = self._construct(config, lambda _step: None)
+        if not defines(self.instance, "migrate"):
+            return None
+        given = copy.deepcopy(dict(config))
+        value = construction.guarded(
+            StartKind.INITIALIZE, lambda: self._call(self._own("migrate"), from_version, given)
+        )
+        if not isinstance(value, Mapping):
+            reason = f"migrate returned a value of type {type(value).__qualname__}, expected the configuration as a dict"
+            raise CannotStartError(StartKind.INITIALIZE, reason, **construction.names)
+        return dict(value)
+
+    def _construct(self, config: Mapping[str, Any], step: Callable[[str], None]) -> Construction:
+        """Import and construct, telling each step."""
         step("import")
         self._folders = modules.install(self._options.folders, self._options.module_path)
         construction = Construction(
@@ -68,9 +89,7 @@ class ServedPlugin:
         context = PluginContext(self._name, way=self._way)
         logger = logging.getLogger(self._name)
         self._instance = construction.construct(cls, self._plugin_id, config, context, logger)
-        step("initialize")
-        self._initialize(construction)
-        return self._described(cls)
+        return construction
 
     @property
     def instance(self) -> PluginInterface:

@@ -40,6 +40,7 @@ from isp_plugins.api.resources import (
     subscriptions,
     templates,
     uninstall,
+    upgrade,
     workers,
 )
 from isp_plugins.system import PluginSystem
@@ -101,6 +102,7 @@ def _routes() -> list[BaseRoute]:
         subscriptions,
         install,
         uninstall,
+        upgrade,
         operations,
         keys,
         me,

@@ -20,6 +20,7 @@ from isp_plugins.cli.operate import (
     operations,
     plugins,
     stats,
+    upgrade,
     workers,
 )
 from isp_plugins.cli.output import fail
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("serve")(serve)
 plugins.add_to(app)
 install.add_to(app)
+upgrade.add_to(app)
 health.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)

@@ -67,6 +67,16 @@ def rotate_secrets(data_dir: Path) -> dict[str, Any]:
     return _with_system(data_dir, work)
 
 
+def roll_back(data_dir: Path, plugin: str, to: str | None) -> dict[str, Any]:
+    """Return a plugin to a kept version; nothing is started."""
+
+    async def work(system: PluginSystem) -> dict[str, Any]:
+        found = system.directory.get(int(plugin)) if plugin.isdecimal() else system.directory.by_name(plugin)
+        return await system.upgrader.roll_back_now(found.id, LOCAL, to=to)
+
+    return _with_system(data_dir, work)
+
+
 def examine(data_dir: Path) -> dict[str, Any]:
     """The doctor's report on an installation, even one whose database cannot be opened; nothing is made or migrated."""
     settings = Settings.from_environment(os.environ, data_dir=data_dir)

@@ -86,6 +86,14 @@ class ConfigurationService:
         stored, decoder, base = await self._stored(plugin_id)
         return _candidate(plugin_id, plan_change(schema, stored, change), decoder, base, change.note)
 
+    def kept(
+        self, plugin_id: int, schema: ConfigSchema, entries: Mapping[str, Mapping[str, Any]]
+    ) -> Candidate:
+        """What was kept of an earlier state, as a start would find it; not to be saved."""
+        decoder = Decoder(self._cipher, plugin_id)
+        stored = decoder.entries(entries)
+        return _candidate(plugin_id, settle(schema, stored, stored, touched=frozenset()), decoder, 0, "")
+
     async def save(self, session: AsyncSession, candidate: Candidate, actor: Actor) -> int:
         """Write the candidate as a new version and give its number; a candidate that changes nothing writes nothing.
 

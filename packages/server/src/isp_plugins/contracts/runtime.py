@@ -142,6 +142,23 @@ class Restartable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What a plugin's `migrate` was given, and what it returned; None: it leaves configurations alone."""
+
+    given: Mapping[str, Any]
+    config: Mapping[str, Any] | None
+
+
+@runtime_checkable
+class Migrates(Protocol):
+    """A runtime that can ask a version what it makes of another one's configuration."""
+
+    async def migrate(self, request: StartRequest, from_version: str) -> Migrated:
+        """Ask a worker of its own, which is never initialised; raises a `PluginFailedError` and leaves nothing behind."""
+        ...
+
+
 class Runtime(Protocol):
     """Brings plugins up."""
 

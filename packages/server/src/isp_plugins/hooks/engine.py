@@ -278,6 +278,10 @@ class HookEngine:
         """Every count since the engine began, for statistics; durations of timed calls are given once."""
         return self._snapshot.measure(time.time())
 
+    def tally(self, plugin_id: int) -> dict[int, tuple[int, int]]:
+        """A plugin's calls since the engine began, and how many of them failed; by a number that is new whenever counting begins anew."""
+        return self._snapshot.tally(plugin_id)
+
     def hooks(self) -> list[str]:
         """The hooks that have subscriptions, sorted."""
         return sorted(name for name, chain in tuple(self._chains.items()) if chain.links)

@@ -285,6 +285,17 @@ class Snapshot:
             counters = [(self._known[number], mine) for number, mine in self._counters.items()]
         return Measured([measurement_of(one, mine) for one, mine in counters], dispatches)
 
+    def tally(self, plugin_id: int) -> dict[int, tuple[int, int]]:
+        """Calls of a plugin's subscriptions, and how many of them failed, by the counters' serial."""
+        with self._lock:
+            self._fold()
+            mine = [
+                counters
+                for number, counters in self._counters.items()
+                if self._known[number].plugin_id == plugin_id
+            ]
+        return {one.serial: (one.calls, one.errors + one.timeouts) for one in mine}
+
     def forget_counters(self, subscription_ids: Iterable[int]) -> None:
         """Drop the counters of subscriptions that were deleted."""
         with self._lock:

@@ -134,6 +134,10 @@ class HookStore:
         await _begin_events(session, await self._rows(session, plugin_id))
         return await self.list(session, plugin_id)
 
+    async def begin_events(self, session: AsyncSession, plugin_id: int) -> None:
+        """Let a plugin's event subscriptions that have no place in the events yet begin with the next one."""
+        await _begin_events(session, await self._rows(session, plugin_id))
+
     async def verify(self, session: AsyncSession, plugin_id: int, invoker: Invoker) -> Mapping[int, Fit]:
         """Check all of a plugin's subscriptions against its running instance, store the verdicts, and return them by id."""
         fits = await self.fits(session, await self.list(session, plugin_id), invoker)

@@ -21,6 +21,8 @@ class Announcement(StrEnum):
 
     INSTALLED = "plugin_installed"
     """A plugin was registered."""
+    UPGRADED = "plugin_upgraded"
+    """Another version took over: a newer one, or one that was kept."""
     ENABLED = "plugin_enabled"
     """The operator's enable succeeded."""
     DISABLED = "plugin_disabled"

@@ -43,6 +43,8 @@ class Bound:
     """Whether there is anything to write."""
     added: bool
     before: tuple[HookView, ...]
+    running: RunningPlugin
+    """The instance."""
     _store: HookStore
     _declared: tuple[DeclaredHook, ...]
     _fits: Mapping[int, Fit]
@@ -86,6 +88,7 @@ class Bindings:
             changed=bool(missing) or _differs(views, merged, fits),
             added=bool(missing),
             before=before,
+            running=running,
             _store=self._store,
             _declared=declared,
             _fits=fits,

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 def notice(stage: Stage, death: Death) -> Death:
     """Stop dispatches from calling it, and complete its record with what is known now."""
-    if _served(stage, death) is not None:
+    if served(stage, death) is not None:
         stage.engine.suspend(death.plugin_id)
     stage.deaths.notice(death)
     return replace(
@@ -44,7 +44,7 @@ async def conduct(stage: Stage, death: Death) -> None:
 
 
 async def _conduct(stage: Stage, death: Death) -> None:
-    instance = _served(stage, death)
+    instance = served(stage, death)
     if instance is None or stage.directory.get(death.plugin_id).state is not State.ACTIVE:
         if death.plugin_id in stage.instances:
             stage.engine.resume(death.plugin_id)  # another one serves
@@ -76,7 +76,7 @@ async def _fail(stage: Stage, instance: Instance, death: Death) -> None:
         await stage.launcher.stop(instance)
 
 
-def _served(stage: Stage, death: Death) -> Instance | None:
+def served(stage: Stage, death: Death) -> Instance | None:
     """The instance whose worker died, if it is the one that serves."""
     instance = stage.instances.get(death.plugin_id)
     if instance is None or not isinstance(instance.running, Mortal):

@@ -146,3 +146,31 @@ class InstallationMissingError(PluginFailedError):
 
 class PackagedFieldError(ConflictError):
     """Plugin {name} was installed from a package, and {fields} follow from it. Change the package and install that; what the server alone decides (log_level, display_name, ...) can be changed here."""
+
+
+class NotInstalledError(ConflictError):
+    """Plugin {name} was not installed from a package, so it has no releases. Change its code and reload it, or uninstall it and install a package."""
+
+
+class SameVersionError(ConflictError):
+    """Plugin {name} is version {version} already. Build the package with another version; to load the same code anew, reload the plugin."""
+
+
+class LowerVersionError(ConflictError):
+    """The package holds version {found} of plugin {name}, which is lower than the installed {version}. Ask for it with allow_downgrade=true (isp-plugins upgrade --downgrade), or roll back to a kept version."""
+
+
+class UpgradeFailedError(ConflictError):
+    """Plugin {name} did not become version {version}: {cause} {outcome} Mend the cause and upgrade it again."""
+
+
+class MigratedConfigurationInvalidError(ConflictError):
+    """The configuration of plugin {name}, migrated to version {version}, does not fit: {summary}. Nothing was changed; send the values that are missing or wrong with the upgrade, or mend the plugin's migrate."""
+
+
+class RollbackFailedError(ConflictError):
+    """Plugin {name} did not return to version {version}: {cause} {outcome} Its log tells more."""
+
+
+class ReleaseNotKeptError(NotFoundError):
+    """{wanted} of plugin {name} is not kept. Kept are: {kept}. Name one of them, or install the version that you want with an upgrade."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from isp_plugin_sdk.context import HostCalls
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import RunningPlugin
@@ -24,6 +25,8 @@ class Equipment:
     """Texts to mask wherever the plugin could repeat them."""
     secret_keys: frozenset[str] = frozenset()
     """Keys whose values are secret."""
+    host: HostCalls | None = field(default=None, repr=False)
+    """By what it asks the host, where that is not the ordinary way."""
 
 
 @dataclass(slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from isp_plugin_sdk.context import HostCalls
@@ -11,10 +12,18 @@ from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.configuration.service import secret_keys_in, secrets_in
 from isp_plugins.configuration.values import Candidate, ConfigChange
 from isp_plugins.contracts.hooks import Subscription
-from isp_plugins.contracts.runtime import Restartable, RunningPlugin, Runtime, StartRequest
+from isp_plugins.contracts.runtime import (
+    Migrated,
+    Migrates,
+    Restartable,
+    RunningPlugin,
+    Runtime,
+    StartRequest,
+)
 from isp_plugins.contracts.vocabulary import LogLevel
 from isp_plugins.contracts.worker import WorkerProgram
 from isp_plugins.errors import PluginSystemError
+from isp_plugins.lifecycle.holding import HeldCalls
 from isp_plugins.lifecycle.instances import Equipment, Instance
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.runtime.probes import Probe
@@ -77,6 +86,17 @@ class Launcher:
         self.mask(record, equipment, beside)
         running = await self._runtime.start(self._request(record, equipment))
         return self._instance(record, running, equipment)
+
+    def holding(self, record: PluginRecord) -> HeldCalls:
+        """The plugin's way to the host, with what it stores held back."""
+        return HeldCalls(self._host_calls(record.id, record.name))
+
+    async def migrate(self, record: PluginRecord, equipment: Equipment, from_version: str) -> Migrated:
+        """What this version makes of another one's values; what it stores meanwhile is dropped. A `PluginFailedError`."""
+        if not isinstance(self._runtime, Migrates):
+            return Migrated(equipment.config, None)
+        asking = replace(equipment, host=self.holding(record))
+        return await self._runtime.migrate(self._request(record, asking), from_version)
 
     async def start_again(self, old: Instance) -> Instance:
         """Bring a stopped instance up again, with the same code where its runtime can, and the same configuration."""
@@ -168,7 +188,7 @@ class Launcher:
             config=equipment.config,
             trusted_inline=record.trusted_inline,
             logger=self.logger_of(record),
-            host=self._host_calls(record.id, record.name),
+            host=equipment.host or self._host_calls(record.id, record.name),
             load_deadline_s=self._settings.load_timeout,
             initialize_deadline_s=self._settings.initialize_timeout,
             cleanup_deadline_s=self._settings.cleanup_timeout,

@@ -29,10 +29,12 @@ from isp_plugins.lifecycle import (
     calling,
     configuring,
     dying,
+    migrating,
     registering,
     reloading,
     removing,
     subscriptions,
+    switching,
     updating,
 )
 from isp_plugins.lifecycle.announcements import Announcement
@@ -121,6 +123,10 @@ class PluginManager:
         self._working: set[asyncio.Task[Any]] = set()
         self.on_uninstalled: Callable[[], Awaitable[Any]] = _nothing
         """Drops the files of an installed plugin that is gone."""
+        self.on_switched: Callable[[int], Awaitable[Any]] = _nothing
+        """Told of a plugin with another release."""
+        self.on_death: Callable[[int, str], None] = lambda _plugin_id, _cause: None
+        """Told of a plugin whose worker died while it served, and how."""
         self._loaded = False
         self._closing = False
 
@@ -214,6 +220,51 @@ class PluginManager:
 
         return await self._whole(work())
 
+    # --- releases ---
+
+    async def migrated(
+        self, before: PluginRecord, after: PluginRecord, sent: Mapping[str, Any]
+    ) -> migrating.Migration:
+        """What a new release makes of the plugin's configuration; nothing is written. `MigrateFailedError`, `MigratedConfigurationInvalidError`."""
+        must_run = before.desired is Desired.ENABLED
+        return await self._whole(migrating.migrate(self._stage, before, after, sent, must_run=must_run))
+
+    async def upgrade(self, plugin_id: int, wanted: switching.Upgrade, actor: Actor) -> PluginRecord:
+        """Let a new release take over; errors of `lifecycle.switching.upgrade`, and then nothing was changed."""
+        return await self._switched(
+            plugin_id, lambda record: switching.upgrade(self._stage, record, wanted, actor)
+        )
+
+    async def take_back(self, plugin_id: int, wanted: switching.Return, actor: Actor) -> PluginRecord:
+        """Let a kept release take over again; `RollbackFailedError`, and then nothing was changed."""
+        return await self._switched(
+            plugin_id, lambda record: switching.take_back(self._stage, record, wanted, actor)
+        )
+
+    async def _switched(
+        self, plugin_id: int, switch: Callable[[PluginRecord], Awaitable[PluginRecord]]
+    ) -> PluginRecord:
+        async def work() -> PluginRecord:
+            async with self._stage.locks.of(plugin_id):
+                await switch(self._directory.get(plugin_id))
+                if self._directory.get(plugin_id).state is State.QUARANTINED:
+                    await self._out_of_quarantine(plugin_id)
+                self._mended(plugin_id)
+                return self._directory.get(plugin_id)
+
+        after = await self._whole(work())
+        await self.on_switched(plugin_id)
+        return after
+
+    async def _out_of_quarantine(self, plugin_id: int) -> None:
+        """Another release has not failed yet."""
+        record = self._directory.get(plugin_id)
+        await self._stage.ledger.commit(
+            record.moved(State.FAILED, self._stage.clock.now(), cause=record.cause, failures=1)
+        )
+        if record.desired is Desired.ENABLED:
+            self._stage.recovery.expect(plugin_id, 0.0)
+
     # --- calls ---
 
     async def execute(self, plugin_id: int, method: str, parameters: Any, actor: Actor) -> ExecuteResult:
@@ -249,7 +300,10 @@ class PluginManager:
 
     def on_died(self, death: Death) -> None:
         """Told by the runtime, on the loop's thread, of a worker that ended although nobody asked it to."""
+        serves = dying.served(self._stage, death) is not None
         noticed = dying.notice(self._stage, death)
+        if serves:
+            self.on_death(death.plugin_id, dying.cause_of_death(noticed))
         if not self._closing:
             self._begin(dying.conduct(self._stage, noticed))
 
@@ -403,5 +457,5 @@ class PluginManager:
         return await asyncio.shield(self._begin(work))
 
 
-async def _nothing() -> None:
+async def _nothing(_plugin_id: int = 0) -> None:
     """What is done for a plugin without files of ours."""

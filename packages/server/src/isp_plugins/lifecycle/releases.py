@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +27,20 @@ class ReleaseDraft:
     """Where it came from, without credentials."""
     operation_id: int
     """The installation."""
+
+    def provisional(self, now: datetime, who: str) -> "Release":
+        """The release as it will be, but for its number."""
+        return Release(
+            id=0,
+            version=self.version,
+            digest=self.digest,
+            environment=self.environment,
+            manifest=self.manifest,
+            source=self.source,
+            operation_id=self.operation_id,
+            installed_at=now,
+            installed_by=who,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +91,27 @@ async def add(
     }
     stored = await session.execute(insert(PluginRelease).returning(*_COLUMNS), values)
     release = _release(stored.mappings().one())
-    await session.execute(update(Plugin).where(Plugin.id == plugin_id).values(release_id=release.id))
+    await make_current(session, plugin_id, release.id)
     return release
+
+
+async def make_current(session: AsyncSession, plugin_id: int, release_id: int) -> None:
+    """Make a stored release the plugin's own."""
+    await session.execute(update(Plugin).where(Plugin.id == plugin_id).values(release_id=release_id))
+
+
+async def of_plugin(session: AsyncSession, plugin_id: int) -> list[Release]:
+    """What is kept of a plugin, newest first."""
+    query = select(*_COLUMNS).where(PluginRelease.plugin_id == plugin_id).order_by(PluginRelease.id.desc())
+    return [_release(row) for row in (await session.execute(query)).mappings()]
+
+
+async def prune(session: AsyncSession, plugin_id: int, current: int, keep: int) -> int:
+    """Drop all releases but the current one and so many others, the newest; how many went."""
+    others = [one.id for one in await of_plugin(session, plugin_id) if one.id != current]
+    if gone := others[keep:]:
+        await session.execute(delete(PluginRelease).where(PluginRelease.id.in_(gone)))
+    return len(gone)
 
 
 async def current(session: AsyncSession) -> dict[int, Release]:

@@ -62,6 +62,10 @@ class Engine(Dispatcher, Switchboard, Protocol):
         """Call a suspended plugin again."""
         ...
 
+    def tally(self, plugin_id: int) -> dict[int, tuple[int, int]]:
+        """A plugin's calls, and how many of them failed; by a number that is new whenever counting begins anew."""
+        ...
+
     def gate(self, plugin_id: int) -> AbstractAsyncContextManager[None]:
         """Let dispatches that would call the plugin wait."""
         ...

@@ -45,7 +45,7 @@ async def update(stage: Stage, record: PluginRecord, changes: PluginChanges, act
         return
     _refuse_packaged(record, after)
     after = replace(after, generation=record.generation + 1, updated_at=stage.clock.now())
-    _check(stage, record, after)
+    check_change(stage, record, after)
     writing = _Writing(stage, record, after, fields, actor)
     if record.state is State.ACTIVE and RELOADS.intersection(fields):
         await replace_with(
@@ -109,7 +109,8 @@ class _Writing:
         )
 
 
-def _check(stage: Stage, before: PluginRecord, after: PluginRecord) -> None:
+def check_change(stage: Stage, before: PluginRecord, after: PluginRecord) -> None:
+    """Refuse a circle of needs, needs that are not met while it runs, and a version that others cannot work with."""
     requires = stage.directory.requires() | {after.name: after.required}
     if before.needs != after.needs and (circle := cycle_through(after.name, requires)):
         raise DependencyCycleError(cycle=shown_cycle(circle))

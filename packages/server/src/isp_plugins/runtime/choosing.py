@@ -1,6 +1,6 @@
 """Picks where a plugin runs: in a worker where the request says how to start one, else in process."""
 
-from isp_plugins.contracts.runtime import RunningPlugin, Runtime, StartRequest
+from isp_plugins.contracts.runtime import Migrated, Migrates, RunningPlugin, Runtime, StartRequest
 
 
 class RuntimeByKind:
@@ -14,3 +14,10 @@ class RuntimeByKind:
         """Bring a plugin up where it belongs."""
         runtime = self._in_process if request.program is None else self._worker
         return await runtime.start(request)
+
+    async def migrate(self, request: StartRequest, from_version: str) -> Migrated:
+        """Let the plugin bring another version's configuration up to date, where its runtime can."""
+        runtime = self._in_process if request.program is None else self._worker
+        if not isinstance(runtime, Migrates):
+            return Migrated(request.config, None)
+        return await runtime.migrate(request, from_version)

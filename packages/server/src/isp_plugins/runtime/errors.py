@@ -67,6 +67,10 @@ class ActivateFailedError(PluginFailedError):
     """activate failed: {reason}."""
 
 
+class MigrateFailedError(PluginFailedError):
+    """The configuration could not be migrated: {reason}."""
+
+
 class ConfigureFailedError(PluginFailedError):
     """The plugin refuses the configuration: {reason}."""
 

@@ -33,8 +33,11 @@ from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.doctor import Doctor
 from isp_plugins.lifecycle.installing import Installer, registration_mistakes
 from isp_plugins.lifecycle.manager import PluginManager
+from isp_plugins.lifecycle.preparing import Preparer
 from isp_plugins.lifecycle.shelf import Shelf
+from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
+from isp_plugins.lifecycle.upgrading import Upgrader
 from isp_plugins.operations import Operations
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.choosing import RuntimeByKind
@@ -87,7 +90,10 @@ class PluginSystem:
     manager: PluginManager
     denials: Denials
     operations: Operations
+    preparer: Preparer
     installer: Installer
+    upgrader: Upgrader
+    trials: Trials
     uninstaller: Uninstaller
     doctor: Doctor
 
@@ -113,10 +119,12 @@ class PluginSystem:
             system = await _raise_house(settings, clock, base, stack, packages, runs=start_plugins)
             await (system.manager.reconcile() if start_plugins else system.manager.load())
             if start_plugins:
-                await system.installer.open()
+                await system.preparer.open()
                 await system.operations.open()
                 stack.push_async_callback(system.operations.close)
                 await system.operations.recover()
+                await system.trials.open()
+                stack.push_async_callback(system.trials.close)
                 await system.scheduler.open()
                 stack.push_async_callback(system.scheduler.close)
             yield system
@@ -301,10 +309,22 @@ async def _raise_house(
     )  # fmt: skip
     shelf = Shelf(packages, base.database)
     manager.on_uninstalled = shelf.sweep
+    preparer = Preparer(
+        packages=packages, dispatcher=engine, shelf=shelf, staging=base.data_directory.path / "staging"
+    )
     installer = Installer(
-        manager=manager, directory=directory, packages=packages, operations=operations, configuration=configuration,
-        dispatcher=engine, database=base.database, shelf=shelf, staging=base.data_directory.path / "staging",
+        manager=manager, directory=directory, preparer=preparer, operations=operations, configuration=configuration,
+        database=base.database,
     )  # fmt: skip
+    upgrader = Upgrader(
+        manager=manager, directory=directory, preparer=preparer, packages=packages, operations=operations,
+        database=base.database, shelf=shelf, clock=clock,
+    )  # fmt: skip
+    trials = Trials(
+        upgrader=upgrader, operations=operations, directory=directory, engine=engine, database=base.database,
+        clock=clock, budget=Budget(settings.upgrade_error_percent, settings.upgrade_min_calls),
+    )  # fmt: skip
+    manager.on_switched, manager.on_death = trials.begin, trials.died
     uninstaller = Uninstaller(
         manager=manager, directory=directory, configuration=configuration, database=base.database, audit=base.audit, logs=base.logs, clock=clock,
         data_dir=settings.data_dir,
@@ -330,6 +350,6 @@ async def _raise_house(
         audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention, configuration=configuration, storage=storage, engine=engine, events=events,
         event_reader=event_reader, event_operator=EventOperator(base.database, base.audit, events), event_retention=event_retention, event_survey=event_survey, scheduler=scheduler,
         hook_store=hook_store, idempotency=idempotency, directory=directory, manager=manager, statistics=statistics,
-        operations=operations, installer=installer, uninstaller=uninstaller,
+        operations=operations, preparer=preparer, installer=installer, upgrader=upgrader, trials=trials, uninstaller=uninstaller,
         templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor, denials=denials,
     )  # fmt: skip

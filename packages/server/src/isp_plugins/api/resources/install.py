@@ -5,6 +5,7 @@
 3. A key that is limited to some plugins names the one that it expects, and gets no other.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header
@@ -50,7 +51,7 @@ async def _answer(request: Request) -> Response:
     system: PluginSystem = request.app.state.system
     principal: Principal = request.scope["state"]["principal"]
     seconds = wait_of(request.headers.get("prefer"))
-    order = await _order(request, system, principal)
+    order = await order_of(request, system, lambda body: _admit(principal, body))
     operation = await system.installer.begin(order, principal.actor)
     return await waited_answer(system, operation, seconds)
 
@@ -77,21 +78,23 @@ def wait_of(prefer: str | None) -> float | None:
     return None
 
 
-async def _order(request: Request, system: PluginSystem, principal: Principal) -> InstallOrder:
-    """What is asked for, in either form."""
+async def order_of(
+    request: Request, system: PluginSystem, admit: Callable[[InstallIn], None]
+) -> InstallOrder:
+    """What is asked for, in either form; `admit` refuses what the caller may not."""
     if is_form(request.headers.get("content-type")):
-        return await _uploaded(request, system, principal)
+        return await _uploaded(request, system, admit)
     settings = system.settings
     raw = await read_body(request, settings.max_body_bytes)
     if not raw:
         raise BodyMissingError(expected="{source_type, source_location, ...} as JSON, or a form with a file")
     check_media_type(request.headers.get("content-type"))
     body = _validated(parse(raw, max_depth=settings.max_json_depth))
-    _admit(principal, body)
+    admit(body)
     if body.source_type is SourceType.UPLOAD:
-        raise _mistake("source_type", f"upload comes as {FORM} with the file, not as JSON")
+        raise mistake("source_type", f"upload comes as {FORM} with the file, not as JSON")
     if not body.source_location:
-        raise _mistake("source_location", "is required")
+        raise mistake("source_location", "is required")
     source = source_of(
         body.source_type,
         body.source_location,
@@ -101,25 +104,27 @@ async def _order(request: Request, system: PluginSystem, principal: Principal) -
     return _order_of(body, source)
 
 
-async def _uploaded(request: Request, system: PluginSystem, principal: Principal) -> InstallOrder:
+async def _uploaded(
+    request: Request, system: PluginSystem, admit: Callable[[InstallIn], None]
+) -> InstallOrder:
     """A form, whose file is written to the disk before anything else is known."""
-    folder = system.installer.new_upload()
+    folder = system.preparer.new_upload()
     limit = system.settings.package_max_mb * MIB
     try:
         form = await read_form(request, folder, file_field=FILE, limit=limit)
         body = _validated(_values(form, system.settings.max_json_depth))
-        _admit(principal, body)
+        admit(body)
         return _order_of(body, _source_in(form, body), upload=folder)
     except BaseException:
-        await system.installer.drop_upload(folder)
+        await system.preparer.drop_upload(folder)
         raise
 
 
 def _source_in(form: Form, body: InstallIn) -> Source:
     if body.source_type is not SourceType.UPLOAD:
-        raise _mistake("source_type", "a form with a file is an upload")
+        raise mistake("source_type", "a form with a file is an upload")
     if form.file is None:
-        raise _mistake(FILE, "is required")
+        raise mistake(FILE, "is required")
     return Source(SourceKind.UPLOAD, str(form.file), name=form.file_name)
 
 
@@ -163,7 +168,8 @@ def _admit(principal: Principal, body: InstallIn) -> None:
     principal.require(Scope.PLUGINS_MANAGE, plugin=body.name)
 
 
-def _mistake(path: str, message: str) -> BodyInvalidError:
+def mistake(path: str, message: str) -> BodyInvalidError:
+    """One thing that is wrong with what was sent."""
     return BodyInvalidError(summary=f"{path}: {message}", mistakes=[{"path": path, "message": message}])
 
 
@@ -178,8 +184,7 @@ class InstallRoute(GatedRoute):
 router = APIRouter(
     prefix=API, tags=["Operations"], route_class=InstallRoute, generate_unique_id_function=operation_id
 )
-_NEEDS = needs(
-    Scope.PLUGINS_MANAGE,
+REFUSALS = (
     RegistryAbsentError,
     LocalSourceRefusedError,
     LocalSourceMissingError,
@@ -187,9 +192,9 @@ _NEEDS = needs(
     UploadTooLargeError,
     PreferInvalidError,
 )
-_NEEDS["openapi_extra"]["requestBody"] = {
-    "content": {FORM: {"schema": {"$ref": "#/components/schemas/InstallUploadIn"}}}
-}
+UPLOAD_BODY = {"content": {FORM: {"schema": {"$ref": "#/components/schemas/InstallUploadIn"}}}}
+_NEEDS = needs(Scope.PLUGINS_MANAGE, *REFUSALS)
+_NEEDS["openapi_extra"]["requestBody"] = UPLOAD_BODY
 
 
 @router.post("/plugins/install", status_code=202, response_model=OperationOut, **_NEEDS)

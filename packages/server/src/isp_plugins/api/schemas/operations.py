@@ -86,6 +86,43 @@ class InstallUploadIn(InstallIn):
     )
 
 
+class RollbackIn(Input):
+    """The return to a kept release."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to": "1.1.0"}]})
+
+    to: Word | None = Field(
+        default=None,
+        description="The version to return to; without it, the last one before the present. GET /plugins/{id}/releases lists what is kept.",
+    )
+
+
+class KeptReleaseOut(Output):
+    """One release of a plugin that is kept."""
+
+    id: int
+    version: str
+    digest: str
+    source: JsonObject
+    environment: str
+    installed_at: datetime
+    installed_by: str
+    is_current: bool
+    left_at: datetime | None = Field(
+        description="When it was left, with what the plugin held then; it can be returned to."
+    )
+    left_because: str | None = Field(description="What it did wrong, where it was left for an older one.")
+    watched_until: datetime | None = Field(
+        description="Until when it goes back by itself, if it does harm; null: it is not watched."
+    )
+
+
+class KeptReleasesOut(Output):
+    """Every kept release, the newest first."""
+
+    items: list[KeptReleaseOut]
+
+
 class StepOut(Output):
     """One step of an operation."""
 

@@ -75,17 +75,17 @@ def install(
 ) -> None:
     """Install a plugin with its dependencies into an environment of its own; what fails leaves nothing behind."""
     sent = source_of(source)
-    values = dict(_assignment(one) for one in config or ())
+    values = dict(assignment(one) for one in config or ())
     wanted = {"name": name, "version": version or sent.ref, "digest": digest}
     fields: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
     fields |= {"configuration": values, "auto_enable": enable_it, "accept_grants": accept_grants}
-    operation = _begin(session, sent, fields)
+    operation = begin(session, sent, fields)
     if not wait:
         session.show(operation, _tell_begun)
         return
     ended = watch(session.client, operation)
-    if not session.json and _grants_are_accepted_now(ended):
-        ended = watch(session.client, _begin(session, sent, fields | {"accept_grants": True}))
+    if not session.json and grants_are_accepted_now(ended):
+        ended = watch(session.client, begin(session, sent, fields | {"accept_grants": True}))
     if session.json:
         session.show(ended, _tell_installed)
         if ended["state"] != "succeeded":
@@ -95,7 +95,7 @@ def install(
     _tell_installed(ended)
 
 
-def _grants_are_accepted_now(ended: Mapping[str, Any]) -> bool:
+def grants_are_accepted_now(ended: Mapping[str, Any]) -> bool:
     """Whether only consent was missing, and whoever sits here gives it."""
     error = ended["error"] or {}
     if error.get("problem") != NOT_ACCEPTED or not is_interactive():
@@ -145,10 +145,13 @@ def uninstall(
     session.show(planned | {"uninstalled": True}, lambda it: say(_ended(it, export)))
 
 
-def _begin(session: Session, sent: Sent, fields: dict[str, Any]) -> dict[str, Any]:
+def begin(
+    session: Session, sent: Sent, fields: dict[str, Any], path: str = "/plugins/install", **params: str | None
+) -> dict[str, Any]:
+    """Send a package, or where it is fetched from; the operation that was begun."""
     if sent.url is not None:
         body = {"source_type": "git", "source_location": sent.url, **fields}
-        begun: dict[str, Any] = session.client.post("/plugins/install", body)
+        begun: dict[str, Any] = session.client.send("POST", path, json=body, params=_given(params))
         return begun
     form = {
         key: json.dumps(value) if key in {"configuration", "auto_enable", "accept_grants"} else value
@@ -160,25 +163,31 @@ def _begin(session: Session, sent: Sent, fields: dict[str, Any]) -> dict[str, An
         if sent.is_folder:
             file = Path(folder) / f"{sent.file.resolve().name or 'package'}.zip"
             pack(sent.file, file)
-        return _upload(session, file, form)
+        return _upload(session, file, form, path, params)
 
 
-def _upload(session: Session, file: Path, form: Mapping[str, str]) -> dict[str, Any]:
+def _given(params: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _upload(
+    session: Session, file: Path, form: Mapping[str, str], path: str, params: Mapping[str, str | None]
+) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
             answer: dict[str, Any] = session.client.send(
-                "POST", "/plugins/install", data=dict(form), files={"file": (file.name, stream)}
+                "POST", path, data=dict(form), files={"file": (file.name, stream)}, params=_given(params)
             )
     except OSError as error:
         fail("The package cannot be read", detail=f"{file}: {error.strerror}.", code=Exit.USAGE)
     return answer
 
 
-def _assignment(assignment: str) -> tuple[str, Any]:
+def assignment(text: str) -> tuple[str, Any]:
     """The key and value of `KEY=VALUE`; a lone KEY asks without showing what is typed."""
-    key, equals, value = assignment.partition("=")
+    key, equals, value = text.partition("=")
     if not key:
-        fail("A value needs a key", detail=f"expected KEY=VALUE, got {assignment!r}.", code=Exit.USAGE)
+        fail("A value needs a key", detail=f"expected KEY=VALUE, got {text!r}.", code=Exit.USAGE)
     if not equals:
         return key, typer.prompt(key, hide_input=True, err=True)
     try:

@@ -25,6 +25,7 @@ from isp_plugins.db.tables.plugins import (
     PluginInstance,
     PluginRelease,
 )
+from isp_plugins.db.tables.snapshots import PluginSnapshot
 from isp_plugins.db.tables.statistics import PluginLastRuns, PluginStatistics
 from isp_plugins.db.tables.storage import PluginStorageItem
 from isp_plugins.db.tables.system import SystemMetadata
@@ -53,6 +54,7 @@ __all__ = [
     "PluginLogTotals",
     "PluginRegistryEntry",
     "PluginRelease",
+    "PluginSnapshot",
     "PluginStatistics",
     "PluginStorageItem",
     "PluginTemplate",

@@ -8,13 +8,23 @@ from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
 from isp_plugin_sdk.wire import MAX_CALLS, PROTOCOL_VERSION
 from isp_plugin_sdk.wire.codes import Code
 from isp_plugins.clock import Clock
-from isp_plugins.contracts.runtime import StartRequest
+from isp_plugins.contracts.runtime import Migrated, StartRequest
 from isp_plugins.contracts.worker import Death, WorkerProgram
-from isp_plugins.runtime.errors import InitializeFailedError, LoadTimedOutError, PluginFailedError
+from isp_plugins.runtime.errors import (
+    InitializeFailedError,
+    LoadTimedOutError,
+    MigrateFailedError,
+    PluginFailedError,
+)
 from isp_plugins.runtime.refusals import start_failure
 from isp_plugins.runtime.worker.confining import Confinement, Confiner
 from isp_plugins.runtime.worker.described import Described, NotDescribedError
-from isp_plugins.runtime.worker.errors import AnswerError, OverdueError, WorkerNotStartedError
+from isp_plugins.runtime.worker.errors import (
+    AnswerError,
+    OverdueError,
+    WorkerDiedError,
+    WorkerNotStartedError,
+)
 from isp_plugins.runtime.worker.limits import WorkerSettings
 from isp_plugins.runtime.worker.plugin import WorkerPlugin
 from isp_plugins.runtime.worker.worker import Worker
@@ -55,6 +65,25 @@ class WorkerRuntime:
 
     async def start(self, request: StartRequest) -> WorkerPlugin:
         """Start, shake hands and initialise, each under its deadline; raises a `PluginFailedError` and leaves nothing behind."""
+        worker = await self._begun(request)
+        try:
+            described = await _initialize(worker)
+        except BaseException:
+            await asyncio.shield(asyncio.ensure_future(worker.abandon()))
+            raise
+        worker.begin_pings()
+        return WorkerPlugin(worker, described, self.start)
+
+    async def migrate(self, request: StartRequest, from_version: str) -> Migrated:
+        """Ask a worker that is never initialised what it makes of another version's configuration; `MigrateFailedError`."""
+        worker = await self._begun(request)
+        try:
+            return await _migrate(worker, from_version)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(worker.abandon()))
+
+    async def _begun(self, request: StartRequest) -> Worker:
+        """A worker that shook hands."""
         if request.program is None:
             raise WorkerNotStartedError(plugin=request.plugin_name, reason="nothing says how to start it")
         worker = Worker(
@@ -77,12 +106,10 @@ class WorkerRuntime:
         worker.process.ended.add_done_callback(lambda _ending: self._forget(worker))
         try:
             await self._shake_hands(worker)
-            described = await _initialize(worker)
         except BaseException:
             await asyncio.shield(asyncio.ensure_future(worker.abandon()))
             raise
-        worker.begin_pings()
-        return WorkerPlugin(worker, described, self.start)
+        return worker
 
     def _forget(self, worker: Worker) -> None:
         if self._living.get(worker.pid) is worker:
@@ -167,6 +194,28 @@ async def _initialize(worker: Worker) -> Described:
         failure = WorkerNotStartedError(plugin=request.plugin_name, reason=str(error))
     finally:
         worker.on_step = lambda _name: None
+    raise failure
+
+
+async def _migrate(worker: Worker, from_version: str) -> Migrated:
+    """An implementation that does not know the request has nothing to migrate."""
+    request = worker.request
+    given = worker.configuration(request.config)
+    limit_s = request.load_deadline_s + request.initialize_deadline_s
+    try:
+        answer = await worker.ask("migrate", {"from_version": from_version, "config": given}, limit_s)
+        found = answer.get("config") if isinstance(answer, dict) else answer
+        if found is None or isinstance(found, dict):
+            return Migrated(given, found)
+        failure = MigrateFailedError(reason="its answer holds no configuration")
+    except OverdueError:
+        failure = MigrateFailedError(reason=f"migrate did not return within {limit_s:g} s")
+    except WorkerDiedError as error:
+        failure = MigrateFailedError(reason=str(error))
+    except AnswerError as error:
+        if error.code == Code.METHOD_NOT_FOUND:
+            return Migrated(given, None)
+        failure = MigrateFailedError(reason=error.reason, traceback=error.traceback)
     raise failure
 
 

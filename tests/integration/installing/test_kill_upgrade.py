@@ -1,0 +1,197 @@
+"""A host that is killed (-9) in any step of an upgrade or a rollback finds the old or the new version whole at its next start."""
+
+import asyncio
+import random
+import shutil
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from isp_plugins.actors import HOST
+from isp_plugins.configuration.schema import ConfigSchema
+from isp_plugins.contracts.vocabulary import State
+from isp_plugins.db.tables import PluginStorageItem
+from isp_plugins.lifecycle.orders import InstallOrder, SourceType
+from isp_plugins.lifecycle.upgrading import UpgradeOrder
+from isp_plugins.operations import OperationState
+from isp_plugins.operations.store import OperationFilters
+from isp_plugins.packages.values import Source, SourceKind
+from isp_plugins.settings import Settings
+from isp_plugins.system import PluginSystem
+from support.installing import HOOK
+from support.packages import SCHEMA, FilePackages, files_of, package
+
+TESTS = Path(__file__).parents[2]
+UPGRADE_STEPS = ("fetch", "unpack", "resolve", "build_environment", "keep", "migrate", "switch")
+LONGEST_LIFE_S = 2.5
+SOURCE = """
+from app.services.plugin_service import PluginInterface
+
+
+class Plugin(PluginInterface):
+    def initialize(self):
+        return True
+
+    def migrate(self, from_version, config):
+        return config | {{"greeting": "hi {version}"}}
+
+    def welcome(self, customer):
+        self.context.set("last", "{version}")
+        return self.config["greeting"]
+"""
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with version 1, active, as it is before an upgrade."""
+    folder = tmp_path_factory.mktemp("first")
+    asyncio.run(install(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def second(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, upgraded to version 2."""
+    folder = tmp_path_factory.mktemp("second") / "it"
+    shutil.copytree(first, folder)
+    asyncio.run(upgrade(folder))
+    return folder
+
+
+async def install(folder: Path) -> None:
+    async with opened(folder) as system:
+        order = ordered(folder, "1.0.0")
+        configuration = {"greeting": "hi 1.0.0", "password": "s3cret"}
+        order = replace(order, configuration=configuration, auto_enable=True, accept_grants=True)
+        await succeeded(system, await system.installer.begin(order, HOST))
+        await system.dispatch("customer_created", {"id": 7})
+
+
+async def upgrade(folder: Path) -> None:
+    async with opened(folder) as system:
+        plugin_id = system.directory.by_name("sample").id
+        order = UpgradeOrder(plugin_id=plugin_id, package=ordered(folder, "2.0.0"))
+        await succeeded(system, await system.upgrader.begin(order, HOST))
+
+
+def ordered(folder: Path, version: str) -> InstallOrder:
+    file = made(folder, version)
+    source = Source(SourceKind.UPLOAD, str(file), name=file.name)
+    return InstallOrder(source_type=SourceType.UPLOAD, source=source)
+
+
+@pytest.mark.parametrize("step", UPGRADE_STEPS)
+async def test_killed_in_a_step_of_an_upgrade_is_old_or_new_as_a_whole(
+    step: str, first: Path, tmp_path: Path
+) -> None:
+    await killed_and_whole(first, tmp_path / "it", "2.0.0", step)
+
+
+@pytest.mark.parametrize("step", ["find", "switch"])
+async def test_killed_in_a_step_of_a_rollback_is_old_or_new_as_a_whole(
+    step: str, second: Path, tmp_path: Path
+) -> None:
+    await killed_and_whole(second, tmp_path / "it", "-", step)
+
+
+@pytest.mark.timeout(300)
+async def test_killed_at_any_moment_is_old_or_new_as_a_whole(
+    first: Path, second: Path, tmp_path: Path
+) -> None:
+    await at_random(first, second, tmp_path, times=5)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+async def test_killed_fifty_times_is_old_or_new_as_a_whole(first: Path, second: Path, tmp_path: Path) -> None:
+    await at_random(first, second, tmp_path, times=50)
+
+
+async def at_random(first: Path, second: Path, folder: Path, *, times: int) -> None:
+    for number in range(times):
+        life_s = random.uniform(0, LONGEST_LIFE_S)
+        await killed_and_whole(first, folder / f"up{number}", "2.0.0", "-", life_s)
+        await killed_and_whole(second, folder / f"back{number}", "-", "-", life_s / 2)
+
+
+async def killed_and_whole(
+    origin: Path, folder: Path, target: str, step: str, life_s: float | None = None
+) -> None:
+    await asyncio.to_thread(shutil.copytree, origin, folder)
+    file = "-" if target == "-" else str(made(folder, target))
+    await kill_in(folder, file, step, life_s)
+    async with opened(folder) as system:
+        for operation in (await system.operations.page(OperationFilters())).items:
+            assert (await system.operations.wait(operation.id, 60)).is_ended
+        await is_whole(system)
+
+
+async def is_whole(system: PluginSystem) -> None:
+    """Version, release, configuration, storage and files all belong to one version, and that works."""
+    record = system.directory.by_name("sample")
+    assert record.state is State.ACTIVE
+    assert record.release is not None
+    assert record.version == record.release.version
+    resolved = await system.configuration.resolved(record.id, ConfigSchema.of(record.config_schema))
+    assert (resolved["greeting"], resolved["password"]) == (f"hi {record.version}", "s3cret")
+    async with system.database.reading() as session:
+        (stored,) = await session.scalars(select(PluginStorageItem.value))
+    assert stored == "1.0.0"
+    (newest, *_) = (await system.operations.page(OperationFilters())).items
+    if newest.state is OperationState.SUCCEEDED:
+        assert newest.result is not None
+        assert newest.result["version"] == record.version
+    kept = {one["digest"].removeprefix("sha256:") for one in await system.upgrader.releases(record.id)}
+    files = files_of(system.settings.data_dir)
+    assert (set(files["artifacts"]), files["staging"]) == (kept, [])
+    result = (await system.dispatch("customer_created", {"id": 7})).to_dict()
+    assert [one["value"] for one in result["subscriptions"]] == [f"hi {record.version}"]
+    assert (await system.audit.verify()).ok
+
+
+def made(folder: Path, version: str) -> Path:
+    return package(
+        folder / "packages",
+        version=version,
+        source=SOURCE.format(version=version),
+        config_schema=SCHEMA,
+        hooks=[HOOK],
+        grants={"host_calls": ["storage"], "secrets": ["password"]},
+    )
+
+
+def opened(folder: Path):
+    settings = Settings(data_dir=folder / "data", sandbox="off")
+    return PluginSystem.open(settings, packages=FilePackages(settings))
+
+
+async def succeeded(system: PluginSystem, operation) -> None:
+    ended = await system.operations.wait(operation.id, 60)
+    assert ended.state is OperationState.SUCCEEDED, ended.error
+
+
+async def kill_in(folder: Path, file: str, step: str, life_s: float | None) -> None:
+    """Run a child until it has reached the step, or so long after it was ready, and kill it."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "support.upgrade_child", str(folder / "data"), file, step,
+        cwd=TESTS, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(60):
+            await said(child, "ready")
+            if life_s is None:
+                await said(child, "reached")
+        await asyncio.sleep(life_s or 0)
+    finally:
+        child.kill()
+    assert await child.wait() == -signal.SIGKILL
+
+
+async def said(child: asyncio.subprocess.Process, word: str) -> None:
+    assert child.stdout is not None
+    while (line := await child.stdout.readline()).decode().strip() != word:
+        assert line, f"the child ended before it said {word}"
