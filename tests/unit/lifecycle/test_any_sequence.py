@@ -134,8 +134,8 @@ class Life(RuleBasedStateMachine):
 
     async def _until_quiet(self) -> None:
         await asyncio.sleep(0)
-        while self.house.manager._working:
-            await asyncio.wait(self.house.manager._working)
+        while self.house.manager._operations.under_way:
+            await asyncio.wait(self.house.manager._operations.under_way)
 
     @rule()
     def wait_and_recover(self) -> None:

@@ -27,7 +27,7 @@ def worker(house: House) -> MortalPlugin:
 
 async def settled(house: House) -> None:
     """Wait for what the manager does by itself."""
-    while working := tuple(house.manager._working):
+    while working := tuple(house.manager._operations.under_way):
         await asyncio.wait(working)
 
 

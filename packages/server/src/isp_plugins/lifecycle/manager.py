@@ -5,8 +5,7 @@
 3. What is answered is committed; what is announced to subscribers is announced after that, and cannot fail the answer.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -37,18 +36,18 @@ from isp_plugins.lifecycle import (
     switching,
     updating,
 )
+from isp_plugins.lifecycle.abandonment import Abandonment
 from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.closing import stop_all
 from isp_plugins.lifecycle.directory import PluginDirectory
-from isp_plugins.lifecycle.errors import PluginEnableFailedError, PluginsClosingError
+from isp_plugins.lifecycle.errors import PluginEnableFailedError
 from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
 from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.launching import ProgramOf
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.probing import Prober, probe
-from isp_plugins.lifecycle.quarantine import quarantine
 from isp_plugins.lifecycle.reconcile import load, reconcile
 from isp_plugins.lifecycle.records import (
     ExecuteResult,
@@ -66,6 +65,7 @@ from isp_plugins.lifecycle.states import Step, not_active
 from isp_plugins.lifecycle.straining import look_at_strain
 from isp_plugins.lifecycle.tripping import breaker_changed
 from isp_plugins.lifecycle.views import BreakerView
+from isp_plugins.lifecycle.whole import WholeOperations
 from isp_plugins.lifecycle.workers import Workers
 from isp_plugins.runtime.errors import PluginFailedError
 from isp_plugins.settings import Settings
@@ -116,11 +116,10 @@ class PluginManager:
         self.workers = Workers(self._stage)
         """What is shown of plugins' workers, and of their deaths."""
         self._prober = Prober(self._stage, self._probe)
-        self._forgiven: dict[int, int] = {}
-        """Threads that hung already when the operator enabled the plugin."""
         self._directory = directory
-        self._loop = asyncio.get_running_loop()
-        self._working: set[asyncio.Task[Any]] = set()
+        self._operations = WholeOperations()
+        self._whole = self._operations.run
+        self._abandonment = Abandonment(self._stage, self._operations)
         self.on_uninstalled: Callable[[], Awaitable[Any]] = _nothing
         """Drops the files of an installed plugin that is gone."""
         self.on_switched: Callable[[int], Awaitable[Any]] = _nothing
@@ -128,7 +127,6 @@ class PluginManager:
         self.on_death: Callable[[int, str], None] = lambda _plugin_id, _cause: None
         """Told of a plugin whose worker died while it served, and how."""
         self._loaded = False
-        self._closing = False
 
     # --- registration ---
 
@@ -182,7 +180,7 @@ class PluginManager:
             require_dependencies(stage, record)  # again: they may have gone while the configuration was read
             begin(stage, record, Step.ENABLE)
             stage.recovery.forgive(plugin_id)
-            self._forgiven[plugin_id] = stage.hung(plugin_id)
+            self._abandonment.forgive(plugin_id)
 
             async def save(active: PluginRecord, bound: Bound) -> None:
                 wanted = replace(active.asked(Desired.ENABLED, active.since), since=active.since)
@@ -274,7 +272,7 @@ class PluginManager:
             try:
                 return await calling.execute(self._stage, plugin_id, method, parameters, actor)
             finally:
-                self._count_abandoned(plugin_id)
+                self._abandonment.count(plugin_id)
 
         return await self._whole(work())
 
@@ -283,7 +281,7 @@ class PluginManager:
         try:
             return await calling.health(self._stage, plugin_id)
         finally:
-            self._count_abandoned(plugin_id)
+            self._abandonment.count(plugin_id)
 
     def last_health(self, plugin_id: int) -> HealthReport:
         """How a plugin did when it was asked last, and what the host knows by now; nothing is asked."""
@@ -304,8 +302,8 @@ class PluginManager:
         noticed = dying.notice(self._stage, death)
         if serves:
             self.on_death(death.plugin_id, dying.cause_of_death(noticed))
-        if not self._closing:
-            self._begin(dying.conduct(self._stage, noticed))
+        if not self._operations.closing:
+            self._operations.begin(dying.conduct(self._stage, noticed))
 
     def on_failed(self, subscription: Subscription, error: BaseException) -> None:
         """Told by the engine's observer, from any thread, of a call by a hook that failed."""
@@ -391,16 +389,15 @@ class PluginManager:
 
     def on_abandoned(self, plugin_id: int, count: int) -> None:
         """Told by the engine's observer, from any thread, how many threads of a plugin hang; too many put it into quarantine."""
-        if count - self._forgiven.get(plugin_id, 0) >= self._stage.settings.abandoned_thread_limit:
-            self._loop.call_soon_threadsafe(self._quarantine, plugin_id, count)
+        self._abandonment.tell(plugin_id, count)
 
     async def close(self) -> None:
         """Stop every plugin, dependants first, within the deadlines; what is wanted of them stays wanted."""
-        self._closing = True
+        self._operations.closing = True
         await self._stage.recovery.close()
         await self._prober.close()
         await self._stage.supervisor.close()
-        await stop_all(self._stage, self._working)
+        await stop_all(self._stage, self._operations.under_way)
         await self._stage.history.close()
 
     def _active(self, plugin_id: int, operation: str) -> PluginRecord:
@@ -411,50 +408,21 @@ class PluginManager:
 
     async def _retry(self, plugin_id: int) -> None:
         async with self._stage.locks.of(plugin_id):
-            if plugin_id in self._directory and not self._closing:
+            if plugin_id in self._directory and not self._operations.closing:
                 await recover(self._stage, plugin_id)
-                self._count_abandoned(plugin_id)
+                self._abandonment.count(plugin_id)
 
     async def _probe(self, plugin_id: int) -> None:
         try:
             await probe(self._stage, plugin_id)
         finally:
-            self._count_abandoned(plugin_id)
+            self._abandonment.count(plugin_id)
 
     def _mended(self, plugin_id: int) -> None:
         """The operator changed something: what failed is tried at once, as if it never had."""
         if self._directory.get(plugin_id).state is State.FAILED:
             self._stage.recovery.forgive(plugin_id)
             self._stage.recovery.hurry([plugin_id])
-
-    def _count_abandoned(self, plugin_id: int) -> None:
-        instance = self._stage.instances.get(plugin_id)
-        if instance is not None:
-            count = max(instance.running.abandoned_threads, self._stage.hung(plugin_id))
-            self.on_abandoned(plugin_id, count)
-
-    def _quarantine(self, plugin_id: int, count: int) -> None:
-        if not self._closing:
-            cause = f"{count} of its calls ran past their deadline and never returned, each holding a thread. Mend it, then enable it again."
-            self._begin(quarantine(self._stage, plugin_id, cause))
-
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = self._loop.create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._working.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen: whoever asked may be gone
-
-    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run an operation to its end, even if the caller is cancelled."""
-        if self._closing:
-            work.close()
-            raise PluginsClosingError
-        return await asyncio.shield(self._begin(work))
 
 
 async def _nothing(_plugin_id: int = 0) -> None:
