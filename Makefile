@@ -32,9 +32,9 @@ setup: .venv/.ready  ## Set everything up (the other commands do it themselves)
 run: .venv/.ready  ## Serve on http://127.0.0.1:8080 with SQLite in ./var and a first plugin ready to try
 	@exec $(RUN) python tools/run_demo.py --port $(PORT) --smtp-port $(SMTP_PORT)
 
-test: .venv/.ready  ## Run the whole suite, in parallel
+test: .venv/.ready  ## Run the whole suite, in parallel; a module's tests share its server, so they stay together
 	@sh tools/install_test_peers.sh
-	@$(RUN) pytest -n $(JOBS) --dist worksteal -m 'not soak' $(ARGS)
+	@$(RUN) pytest -n $(JOBS) --dist loadscope -m 'not soak' $(ARGS)
 
 unit: .venv/.ready  ## Run only the fast tests
 	@$(RUN) pytest -n $(JOBS) -m 'not soak' tests/unit $(ARGS)

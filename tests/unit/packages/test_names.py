@@ -29,7 +29,7 @@ def test_name_that_leaves_its_folder_or_is_no_name_is_refused(name):
 @given(parts)
 def test_accepted_name_stays_below_its_folder(name):
     assume(problem_of(name) is None)
-    assert os.path.normpath(f"/root/{name}") == f"/root/{name}"
+    assert os.path.normpath(f"/folder/{name}") == f"/folder/{name}"
 
 
 @given(parts)
