@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -45,8 +46,8 @@ ENDINGS = {
     "kills itself": ("__import__('os').kill(__import__('os').getpid(), 9)", DeathReason.SIGNALLED, "SIGKILL"),
     "closes every descriptor": (
         "__import__('os').closerange(0, 1000)",
-        DeathReason.PROTOCOL,
-        "closed its channel",
+        None,  # whichever is seen first: that the channel is closed, or that the worker ended without it
+        "closed its channel|it exited",
     ),
 }
 
@@ -59,13 +60,9 @@ async def test_death_in_the_middle_of_a_call_answers_it_with_the_cause(quick, ho
         await plugin.execute("die", None, LONG_S)
     await until(lambda: quick.deaths)
     (death,) = quick.deaths
-    assert (death.reason, death.plugin_name, death.version, death.pid) == (
-        reason,
-        "sample",
-        "1.0",
-        plugin.pid,
-    )
-    assert words in death.detail
+    assert death.reason in ({reason} if reason else {DeathReason.PROTOCOL, DeathReason.EXITED})
+    assert (death.plugin_name, death.version, death.pid) == ("sample", "1.0", plugin.pid)
+    assert re.search(words, death.detail)
     assert plugin.death is death
     assert death.usage.memory_bytes > 0
     with pytest.raises(WorkerDiedError, match=words):
