@@ -175,5 +175,5 @@ async def test_synchronous_dispatch_on_the_loop_beside_an_open_transaction_fails
             post.engine.dispatch_sync(HOOK, {"id": 1, "n": 1})
         go.set()
         await task
-        await post.engine.dispatch(HOOK, {"id": 1, "n": 2})
+        await asyncio.to_thread(post.engine.dispatch_sync, HOOK, {"id": 1, "n": 2})
         await until(lambda: inbox.numbers == [2])
