@@ -1,5 +1,7 @@
 """The health history on real databases: what is kept, how much of it, and what a broken database does to it."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from isp_plugins.contracts.vocabulary import HealthEvent, HealthStatus
@@ -16,8 +18,12 @@ CHECK = {"name": "peer", "status": "pass", "message": "fine"}
 
 
 @pytest.fixture
-async def house(database: Database, keyring: KeyRing, clock: FakeClock, settings: Settings) -> House:
-    return House(database, keyring, clock, settings)
+async def house(
+    database: Database, keyring: KeyRing, clock: FakeClock, settings: Settings
+) -> AsyncIterator[House]:
+    house = House(database, keyring, clock, settings)
+    yield house
+    await house.manager.close()
 
 
 @pytest.fixture
@@ -124,4 +130,3 @@ async def test_life_of_a_plugin_is_in_its_history(house: House) -> None:
     await house.manager.health(plugin.id)
     page = await house.manager.health_history(plugin.id)
     assert {entry.event for entry in page.items} == {HealthEvent.STARTED, ANSWERED}
-    await house.manager.close()
