@@ -77,8 +77,8 @@ async def test_answers_that_nobody_asked_for_are_dropped_and_counted(speaking, w
 
 async def test_request_that_the_protocol_does_not_have_is_refused_by_its_code(speaking, workers):
     ask = """def ask(self, method, params, call):
-        self.send({"id": 77, "method": "storage.rename", "params": {"call": call}})
         self.asked[77] = (threading.Event(), [])
+        self.send({"id": 77, "method": "storage.rename", "params": {"call": call}})
         self.asked[77][0].wait()
         return self.asked_error
     def take_answer(self, message):
