@@ -19,6 +19,7 @@ from isp_plugins.conformance.shapes import (
 )
 from isp_plugins.conformance.suite import CHECKS, run
 from isp_plugins.conformance.vocabulary import DEFAULT_LIMIT, MAX_CALLS, SOCKET_VARIABLE, Code, Stage, Verdict
+from isp_plugins.settings import Settings
 from support.commands import ROOT
 
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
@@ -130,3 +131,74 @@ async def test_author_guides_plugin_in_javascript_answers(tmp_path):
         await session.reach(Stage.ACTIVE)
         session.host.storage["greeted"] = 41
         assert await session.value("greet", {"id": 7, "name": "Ada"}) == "Hello, Ada! You are number 42."
+
+
+RUNTIME = "integration/runtime/worker/"
+HOST_TABLE = {
+    "no answer to `handshake`": [
+        RUNTIME + "test_faults.py::test_program_that_does_not_speak_is_told",
+        RUNTIME + "test_rule_breakers.py::test_worker_of_another_version_is_not_started",
+    ],
+    "`initialize` takes longer": [
+        RUNTIME + "test_faults.py::test_import_that_hangs_is_told_and_leaves_no_process",
+        RUNTIME + "test_faults.py::test_initialize_that_hangs_is_told",
+    ],
+    "a line that is not JSON": [
+        RUNTIME
+        + "test_rule_breakers.py::test_line_that_is_not_the_protocol_ends_the_worker_with_its_beginning"
+    ],
+    "an answer to a request that is not under way": [
+        RUNTIME + "test_rule_breakers.py::test_answers_that_nobody_asked_for_are_dropped_and_counted"
+    ],
+    "a request that this page does not have": [
+        RUNTIME + "test_rule_breakers.py::test_request_that_the_protocol_does_not_have_is_refused_by_its_code"
+    ],
+    "no answer to a call": [
+        RUNTIME + "test_rule_breakers.py::test_call_past_its_deadline_is_cancelled_and_the_next_ones_go_on"
+    ],
+    "no answer to three `ping`s": [
+        RUNTIME + "test_faults.py::test_worker_that_answers_no_ping_is_killed",
+        RUNTIME
+        + "test_faults.py::test_call_that_never_ends_is_given_up_then_its_worker_killed_with_its_name",
+    ],
+    "more than its limits": [
+        "integration/lifecycle/test_worker_deaths.py::test_one_above_its_limit_is_restarted_with_the_limit_named"
+    ],
+    "a flood of log lines": [
+        "integration/lifecycle/test_supervised_workers.py::test_flood_of_the_log_is_named_in_the_health"
+    ],
+    "the process ends by itself": [
+        RUNTIME + "test_faults.py::test_every_call_under_way_is_answered_when_the_worker_is_killed",
+        "integration/lifecycle/test_worker_deaths.py::test_crash_loop_ends_in_quarantine_with_the_cause_kept",
+    ],
+}
+"""How each line of the table begins that says what the host does, and the tests that hold it to that."""
+
+
+def host_table():
+    part = PAGE.partition("## What the host does with a worker that breaks the rules")[2]
+    return re.findall(
+        r"^\| (?!what happens|---)(.+?) \| (.+) \|$", part.partition("To kill means")[0], re.MULTILINE
+    )
+
+
+def test_every_line_of_what_the_host_does_is_held_by_tests():
+    lines = [happens for happens, _ in host_table()]
+    assert [[begin for begin in HOST_TABLE if line.startswith(begin)] for line in lines] == [
+        [begin] for begin in HOST_TABLE
+    ]
+    for test in (test for tests in HOST_TABLE.values() for test in tests):
+        file, _, name = test.partition("::")
+        assert re.search(rf"^(async )?def {name}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE), test
+
+
+def test_numbers_of_what_the_host_does_are_the_defaults_of_the_settings(tmp_path):
+    defaults = Settings(data_dir=tmp_path)
+    told = " ".join(cell for line in host_table() for cell in line)
+    words = {3: "three", 5: "five"}
+    assert f"in {defaults.worker_handshake_timeout:g} s" in told
+    assert f"{words[defaults.worker_ping_misses]} `ping`s" in told
+    assert (
+        f"at most {words[defaults.restart_limit]} times in {words[defaults.restart_window / 60]} minutes"
+        in told
+    )

@@ -187,6 +187,17 @@ breaks("reentrance", start=pool(1))
 breaks("reentrance-at-the-limit", start=pool(9))
 
 
+def drop_beyond(self, number, work, params):
+    """More calls than eight are refused with an error that says something else."""
+    self.going = getattr(self, "going", 0) + 1
+    if self.going > 8:
+        raise ProtocolError(RAISED, "Too many calls.", {"type": "Busy", "message": "too many calls"})
+    Worker.start(self, number, work, params)
+
+
+breaks("busy", start=drop_beyond)
+
+
 def answer_cancel(self, message):
     if message["method"] == "cancel":
         self.answer_error(None, ProtocolError(-32601, "cancel is unknown here."))
@@ -216,6 +227,17 @@ def swallow(self, payload, call):
 
 
 breaks_plugin("host-refusal", store=swallow)
+
+
+def nothing_without_time(self, method, params, call):
+    """Takes error 9 for an empty answer."""
+    try:
+        return Worker.ask(self, method, params, call)
+    except RuntimeError:
+        return None
+
+
+breaks("host-call-out-of-time", ask=nothing_without_time)
 
 
 def die_of_strays(self, message):

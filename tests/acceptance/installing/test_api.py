@@ -204,6 +204,19 @@ def test_uninstall_plans_exports_keeps_and_finds_again(server, api, packages):
     assert api.delete(f"/plugins/{found['id']}", params=params).status_code == 204
     assert files_of(server) == before
     assert [one["name"] for one in api.get("/plugins/kept").json()["items"]] == ["kept"]
+    shown = api.get("/plugins/kept/kept").raise_for_status().json()
+    assert (
+        shown
+        | {
+            "configuration": {"greeting": "hi"},
+            "secrets": ["password"],
+            "storage": ["count"],
+            "configuration_keys": 2,
+            "storage_keys": 1,
+        }
+        == shown
+    )
+    problem_of(api.get("/plugins/kept/other"), 404, "kept-plugin-not-found")
     again = installed(api, wheel, auto_enable=True)
     assert again["id"] == found["id"]
     assert execute(api, again, "welcome", [{"id": 1}]) == {"greeting": "hi", "dep": "2.0", "count": 2}

@@ -37,7 +37,7 @@ class Wire:
 async def channel():
     heard, broken = [], []
     made = Channel(
-        "mail", max_bytes=1000, max_pending=2000, hear=lambda shape, message: heard.append((shape, message)), broken=broken.append,
+        "mail", max_bytes=1000, max_pending=2000, hear=lambda shape, message: heard.append((shape, message)), broken=lambda *what: broken.append(what),
         closed=lambda: None,
     )  # fmt: skip
     made.connection_made(Wire())
@@ -92,7 +92,8 @@ async def test_giving_up_tells_the_worker_to_cancel(channel):
 async def test_what_is_not_the_protocol_ends_the_channel_with_the_reason(channel, line):
     channel.data_received(line)
     assert channel._transport.aborted
-    assert len(channel.broken) == 1
+    ((_, shown),) = channel.broken
+    assert shown == line.rstrip(b"\n")
 
 
 async def test_several_requests_of_one_turn_go_out_in_order(channel):

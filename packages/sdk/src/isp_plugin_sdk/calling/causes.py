@@ -3,7 +3,8 @@
 1. The text is made at once and the exception dropped: its frames would keep the plugin's classes and values alive.
 2. Names of a load's private root (in process; a worker has none) are shown as the author knows them, without the root.
 3. Frames of the host, of the import machinery and of libraries are left out.
-4. Nothing here masks secrets: the host does, before it stores or shows the text.
+4. Nothing here masks secrets: the host does, before it stores or shows the text. So a traceback is cut between lines, where no half
+   of a secret is left.
 """
 
 import os
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # imported where it is needed: it costs a worker's start
 MAX_SUMMARY = 500
 """Longest summary, in characters."""
 MAX_TRACEBACK = 20_000
-"""Longest traceback text, in characters; of a longer one the end is kept, where the cause stands."""
+"""Longest traceback text, in characters; of a longer one the end is kept, where the cause stands, in whole lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,15 @@ def describe(error: BaseException, *, root: str, folders: Sequence[str]) -> Caus
     location = _location(error, frames, folders)
     summary = _shorten(_headline(error, told)) + (f" ({location})" if location else "")
     text = "".join(told.format()) if frames or isinstance(error, SyntaxError) else ""
-    return Cause(without_root(summary, root), without_root(text[-MAX_TRACEBACK:], root))
+    return Cause(without_root(summary, root), without_root(end_of(text), root))
+
+
+def end_of(traceback_text: str) -> str:
+    """The last lines of a traceback."""
+    if len(traceback_text) <= MAX_TRACEBACK:
+        return traceback_text
+    kept = traceback_text[-MAX_TRACEBACK:]
+    return kept.partition("\n")[2] or kept
 
 
 def _headline(error: BaseException, told: "traceback.TracebackException") -> str:

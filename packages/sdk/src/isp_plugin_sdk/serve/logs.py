@@ -2,13 +2,13 @@
 
 1. The root logger has the plugin's level, so what is below it costs nothing.
 2. A record says which call it belongs to; the host knows the rest of that call.
-3. Texts are bounded: a message to `MAX_TEXT` characters, a traceback to its last `MAX_TRACEBACK`. The handler never raises.
+3. Texts are bounded: a message to `MAX_TEXT` characters, a traceback to its last lines (`causes.end_of`). The handler never raises.
 """
 
 import logging
 from typing import Any
 
-from isp_plugin_sdk.calling.causes import MAX_TRACEBACK
+from isp_plugin_sdk.calling.causes import end_of
 from isp_plugin_sdk.context import current_call
 from isp_plugin_sdk.serve.link import Link
 from isp_plugin_sdk.wire.codec import NOT_ENCODABLE
@@ -48,7 +48,7 @@ class WireHandler(logging.Handler):
         if number is not None:
             params["call"] = number
         if record.exc_info or record.stack_info:
-            params["traceback"] = _traceback_of(record)[-MAX_TRACEBACK:]
+            params["traceback"] = end_of(_traceback_of(record))
         return params
 
 

@@ -4,9 +4,11 @@
 class MessageTooLongError(ValueError):
     """A line is longer than a message may be."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, line: bytes) -> None:
         super().__init__(f"a message is longer than {limit} bytes")
         self.limit = limit
+        self.line = line
+        """What came of it."""
 
 
 class Lines:
@@ -39,8 +41,10 @@ class Lines:
             self._held = 0
         lines = data.split(b"\n")
         self._keep(lines.pop())
-        if len(data) > self.limit and any(len(line) > self.limit for line in lines):
-            raise MessageTooLongError(self.limit)
+        if len(data) > self.limit:
+            for line in lines:
+                if len(line) > self.limit:
+                    raise MessageTooLongError(self.limit, line)
         return lines
 
     def _keep(self, rest: bytes) -> None:
@@ -48,4 +52,4 @@ class Lines:
             self._parts.append(rest)
             self._held += len(rest)
             if self._held > self.limit:
-                raise MessageTooLongError(self.limit)
+                raise MessageTooLongError(self.limit, b"".join(self._parts))

@@ -16,6 +16,7 @@ from isp_plugins.cli.operate import (
     health,
     hooks,
     install,
+    kept,
     logs,
     operations,
     plugins,
@@ -52,6 +53,7 @@ app.add_typer(hooks.app, name="hooks")
 app.add_typer(events.app, name="events")
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(operations.app, name="operations")
+app.add_typer(kept.app, name="kept")
 app.add_typer(templates.app, name="templates")
 app.add_typer(protocol.app, name="protocol")
 app.add_typer(sandbox.app, name="sandbox")

@@ -32,6 +32,8 @@ class PlayedHost:
         """Dispatches wait in `held` until the check answers them."""
         self.refuses_storage = False
         """What is stored is refused with error 8."""
+        self.has_no_time = False
+        """What is asked of the storage is answered with error 9."""
         self.held: asyncio.Queue[HostCall] = asyncio.Queue()
         self._send = send
 
@@ -40,6 +42,8 @@ class PlayedHost:
         self.calls.append(call)
         if call.method == "dispatch" and self.holds_dispatches:
             self.held.put_nowait(call)
+        elif call.method.startswith("storage.") and self.has_no_time:
+            self._fail(call, Code.OUT_OF_TIME, "There was no time left for it.")
         elif call.method.startswith("storage.") and self.refuses_storage:
             data = {"problem": "storage-limit", "detail": "the suite refuses to store"}
             self._fail(call, Code.REFUSED, "The host refuses: the suite refuses to store.", data)
@@ -54,8 +58,8 @@ class PlayedHost:
         """Answer a dispatch that ran through with this value."""
         self.answer(call, dispatched(call, value))
 
-    def _fail(self, call: HostCall, code: Code, message: str, data: Mapping[str, Any]) -> None:
-        error = {"code": int(code), "message": message, "data": dict(data)}
+    def _fail(self, call: HostCall, code: Code, message: str, data: Mapping[str, Any] | None = None) -> None:
+        error = {"code": int(code), "message": message} | ({} if data is None else {"data": dict(data)})
         self._send({"jsonrpc": "2.0", "id": call.id, "error": error})
 
     def _result(self, call: HostCall) -> Any:

@@ -121,6 +121,12 @@ async def everyone(session: AsyncSession) -> list[KeptPlugin]:
     return [KeptPlugin(**row) for row in rows.mappings()]
 
 
+async def storage_keys(session: AsyncSession, plugin_id: int, *, limit: int) -> list[str]:
+    """The first keys of stored values under an id."""
+    query = select(PluginStorageItem.key).where(PluginStorageItem.plugin_id == plugin_id)
+    return list((await session.scalars(query.order_by(PluginStorageItem.key).limit(limit))).all())
+
+
 def _count(table: Any) -> Any:
     hanging = select(func.count()).select_from(table).where(table.c.plugin_id == Plugin.id)
     return hanging.correlate(Plugin).scalar_subquery()

@@ -33,6 +33,8 @@ from isp_plugins.telemetry.deletion import delete_oldest
 from isp_plugins.telemetry.logs import PluginLogs
 
 LOGS_A_STEP = 1000
+KEYS_SHOWN = 100
+"""How many keys of stored values are shown of what is kept."""
 SETTLE_S = 5.0
 """How long log records that are on their way are waited for."""
 
@@ -147,6 +149,21 @@ class Uninstaller:
         """Every uninstalled plugin of which something is kept."""
         async with self._database.reading() as session:
             return await kept.everyone(session)
+
+    async def kept_of(self, name: str) -> dict[str, Any]:
+        """What is kept of one uninstalled plugin, secrets only by name; `KeptPluginNotFoundError`."""
+        async with self._database.reading() as session:
+            found = next((one for one in await kept.everyone(session) if one.name == name), None)
+            if found is None:
+                raise KeptPluginNotFoundError(name=name)
+            keys = await kept.storage_keys(session, found.id, limit=KEYS_SHOWN)
+        entries = await self._configuration.entries(found.id, ConfigSchema.of({}))
+        return {
+            **found.to_dict(),
+            "configuration": {entry.key: entry.value for entry in entries if not entry.is_encrypted},
+            "secrets": [entry.key for entry in entries if entry.is_encrypted],
+            "storage": keys,
+        }
 
     async def forget(self, name: str, actor: Actor) -> None:
         """Drop what is kept of an uninstalled plugin; `KeptPluginNotFoundError`."""

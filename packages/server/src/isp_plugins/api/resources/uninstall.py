@@ -10,7 +10,7 @@ from isp_plugins.api.deps import Caller, JsonBytes, System
 from isp_plugins.api.errors import KeyLimitedError
 from isp_plugins.api.gate import needs, resource
 from isp_plugins.api.json_text import dump
-from isp_plugins.api.schemas.operations import ExportOut, KeptPluginsOut
+from isp_plugins.api.schemas.operations import ExportOut, KeptPluginDetailOut, KeptPluginsOut
 from isp_plugins.lifecycle.errors import KeptPluginNotFoundError
 
 router = resource("/plugins", "Plugins")
@@ -23,6 +23,17 @@ async def list_kept(system: System, caller: Caller) -> Response:
     """List uninstalled plugins of which configuration or stored values are kept; the next plugin of that name finds them again."""
     kept = [one.to_dict() for one in await system.uninstaller.kept() if caller.allows_plugin(one.name)]
     return JsonBytes(dump({"items": kept}))
+
+
+@router.get(
+    "/kept/{name:name}",
+    response_model=KeptPluginDetailOut,
+    **needs(Scope.CONFIG_READ, KeptPluginNotFoundError),
+)
+async def show_kept(system: System, caller: Caller, name: KeptName) -> Response:
+    """Show what is kept of an uninstalled plugin: its values (secrets by name only) and the keys of what it stored."""
+    caller.require(Scope.CONFIG_READ, plugin=name)
+    return JsonBytes(dump(await system.uninstaller.kept_of(name)))
 
 
 @router.delete("/kept/{name:name}", status_code=204, **needs(Scope.PLUGINS_MANAGE, KeptPluginNotFoundError))

@@ -201,6 +201,14 @@ class KeptPluginOut(Output):
     storage_keys: int
 
 
+class KeptPluginDetailOut(KeptPluginOut):
+    """An uninstalled plugin with what is kept of it."""
+
+    configuration: JsonObject
+    secrets: list[str] = Field(description="Keys of secrets; their values are never shown.")
+    storage: list[str] = Field(description="Keys of stored values, the first 100.")
+
+
 class KeptPluginsOut(Output):
     """Everything that is kept."""
 

@@ -52,6 +52,17 @@ async def host_refusal(session: Session) -> None:
     await session.expect_echo("still there")
 
 
+@check(Stage.ACTIVE, methods=("store", "fetch", "echo"))
+async def host_call_out_of_time(session: Session) -> None:
+    """A request to the host that took too long, error 9, raises in the plugin; left alone, that is error 1 of the call."""
+    session.host.has_no_time = True
+    for method, payload in (("store", {"key": "a", "value": 1}), ("fetch", {"key": "a"})):
+        expect_error(await session.answer_to(session.invoke(method, payload)), Code.RAISED)
+    session.host.has_no_time = False
+    await session.expect_echo("still there")
+    expect_equal("what fetch returns with time again", None, await session.value("fetch", {"key": "a"}))
+
+
 @check(Stage.ACTIVE, methods=("echo", "fetch"))
 async def stray_answers_are_ignored(session: Session) -> None:
     """An answer to what the worker never asked changes nothing."""
@@ -72,5 +83,6 @@ CHECKS = (
     host_calls_name_their_call,
     nested_calls_name_their_call,
     host_refusal,
+    host_call_out_of_time,
     stray_answers_are_ignored,
 )

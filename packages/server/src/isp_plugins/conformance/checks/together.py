@@ -40,6 +40,26 @@ async def calls_at_once(session: Session) -> None:
 
 
 @check(Stage.ACTIVE, methods=("redispatch", "echo"))
+async def busy(session: Session) -> None:
+    """A call beyond those that the handshake allows is answered with error 7, or like any other, and no other call suffers."""
+    session.host.holds_dispatches = True
+    agreed = [session.invoke("redispatch", {"hook": "h", "payload": number}) for number in range(MAX_CALLS)]
+    held = [await session.held_dispatch() for _ in agreed]
+    beyond = session.invoke("echo", "beyond")
+    await session.get("ping", {})
+    for call in held:
+        session.host.complete(call, call.params["payload"])
+    for number, one in enumerate(agreed):
+        expect_equal("what redispatch returns", number, session.result_of(await session.answer_to(one)))
+    answer = await session.answer_to(beyond)
+    if answer.error is not None:
+        expect_error(answer, Code.BUSY)
+    else:
+        expect_equal("what echo returns", "beyond", session.result_of(answer))
+    await session.expect_echo("free again")
+
+
+@check(Stage.ACTIVE, methods=("redispatch", "echo"))
 async def reentrance(session: Session) -> None:
     """A call that the plugin's own dispatch leads to is answered before that dispatch is."""
     session.host.holds_dispatches = True
@@ -86,6 +106,7 @@ CHECKS = (
     ping_during_a_call,
     call_during_a_call,
     calls_at_once,
+    busy,
     reentrance,
     reentrance_at_the_limit,
     cancel,

@@ -47,7 +47,7 @@ class Channel(asyncio.Protocol):
         max_bytes: Longest message, either way.
         max_pending: Bytes that may wait to be sent.
         hear: Takes what the worker sends by itself, with its shape.
-        broken: Told what was not the protocol.
+        broken: Told what was not the protocol, and the line.
         closed: Told that the worker closed its end.
     """
 
@@ -60,7 +60,7 @@ class Channel(asyncio.Protocol):
         max_bytes: int,
         max_pending: int,
         hear: Callable[[Shape, Message], None],
-        broken: Callable[[str], None],
+        broken: Callable[[str, bytes], None],
         closed: Callable[[], None],
     ) -> None:
         self._plugin = plugin
@@ -106,15 +106,16 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Work off every message that is whole."""
+        line = b""
         try:
             for line in self._lines.feed(data):
                 self._take(line)
         except MessageTooLongError as error:
-            self._break(str(error))
+            self._break(str(error), error.line)
         except orjson.JSONDecodeError as error:
-            self._break(f"a line is not JSON: {error}")
+            self._break(f"a line is not JSON: {error}", line)
         except NotAMessageError as error:
-            self._break(f"a line is no message: {error}")
+            self._break(f"a line is no message: {error}", line)
 
     async def open(self, method: str, params: dict[str, Any], label: str | None = None) -> Pending:
         """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
@@ -246,6 +247,6 @@ class Channel(asyncio.Protocol):
         else:
             pending.future.set_result(message["result"])
 
-    def _break(self, what: str) -> None:
+    def _break(self, what: str, line: bytes) -> None:
         self._transport.abort()
-        self._broken(what)
+        self._broken(what, line)

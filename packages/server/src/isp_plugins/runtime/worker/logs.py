@@ -3,6 +3,7 @@
 1. A record is logged under the call that it belongs to; a printed line belongs to none.
 2. Both are throttled together; what is left out is counted, and named in the log at most once a minute.
 3. The last `TAIL` lines are kept for the record of a death, also those that were left out.
+4. Known secrets are masked before anything is cut, so that no half of one is left at a cut.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from isp_plugins.runtime.worker.limits import Bucket
 
 TAIL = 200
 MAX_LINE = 8192
-"""Longest printed line, in bytes; a longer one is several."""
+"""Longest printed line, in characters; a longer one is several. Also how much without a newline is held back for the mask."""
 MAX_KEPT = 2000
 """Longest line in the tail, in characters."""
 CHUNK = 65_536
@@ -31,8 +32,16 @@ _LEVELS = logging.getLevelNamesMapping()
 class WorkerLog:
     """What one worker says."""
 
-    def __init__(self, logger: logging.Logger, lines_per_second: float, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger,
+        lines_per_second: float,
+        now: Callable[[], float],
+        mask: Callable[[str], str],
+    ) -> None:
         self._logger = logger
+        self.mask = mask
+        """Makes a text without the plugin's secrets of it."""
         self._now = now
         self._rate = lines_per_second
         self._bucket = Bucket(lines_per_second)
@@ -53,7 +62,7 @@ class WorkerLog:
         message = str(params.get("message", ""))
         if not self._logger.isEnabledFor(level):
             return
-        self.tail.append(f"{logging.getLevelName(level)} {message}"[:MAX_KEPT])
+        self._keep(f"{logging.getLevelName(level)} {message}")
         if not self._admits():
             return
         record = logging.LogRecord(
@@ -72,7 +81,7 @@ class WorkerLog:
 
     def line(self, text: str, level: int) -> bool:
         """Something that the plugin printed; whether it was not left out."""
-        self.tail.append(text[:MAX_KEPT])
+        self._keep(text)
         admitted = self._admits()
         if admitted:
             Context().run(self._logger.log, level, "%s", text)
@@ -81,6 +90,10 @@ class WorkerLog:
     def note(self, message: str, *arguments: Any) -> None:
         """Something that the host says about the worker."""
         Context().run(self._logger.warning, message, *arguments)
+
+    def _keep(self, text: str) -> None:
+        """Keep the beginning of a line; a short one is masked when it is needed."""
+        self.tail.append(text if len(text) <= MAX_KEPT else self.mask(text)[:MAX_KEPT])
 
     def _admits(self) -> bool:
         now = self._now()
@@ -151,15 +164,19 @@ class Output:
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         admitted = [self._say(line) for line in lines]
-        while len(self._rest) > MAX_LINE:
-            admitted.append(self._say(self._rest[:MAX_LINE]))
-            self._rest = self._rest[MAX_LINE:]
+        if len(self._rest) > 2 * MAX_LINE:
+            begun = self._log.mask(self._rest.decode(errors="surrogateescape"))
+            whole = max(0, len(begun) - MAX_LINE) // MAX_LINE * MAX_LINE
+            self._rest = begun[whole:].encode(errors="surrogateescape")
+            admitted.append(self._say(begun[:whole].encode(errors="surrogateescape")))
         return all(admitted)
 
     def _say(self, line: bytes) -> bool:
-        pieces = [line[at : at + MAX_LINE] for at in range(0, len(line), MAX_LINE)]
-        texts = [piece.decode(errors="replace").rstrip("\r") for piece in pieces]
-        admitted = [self._log.line(text, self._level) for text in texts if text]
+        text = line.decode(errors="replace").rstrip("\r")
+        if len(text) > MAX_LINE:
+            text = self._log.mask(text)
+        pieces = [text[at : at + MAX_LINE] for at in range(0, len(text), MAX_LINE)]
+        admitted = [self._log.line(piece, self._level) for piece in pieces]
         return all(admitted)
 
     def _end(self) -> None:

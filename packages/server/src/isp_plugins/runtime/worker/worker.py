@@ -26,9 +26,11 @@ from isp_plugins.runtime.worker.confining import Confinement
 from isp_plugins.runtime.worker.errors import OverdueError, WorkerDiedError
 from isp_plugins.runtime.worker.host_calls import HostDesk
 from isp_plugins.runtime.worker.limits import WorkerSettings
-from isp_plugins.runtime.worker.logs import Output, WorkerLog
+from isp_plugins.runtime.worker.logs import MAX_LINE, Output, WorkerLog
 from isp_plugins.runtime.worker.process import Ending, WorkerProcess
 
+SHOWN = 200
+"""Characters of a line that is no message that are told."""
 GONE_S = 1.0
 """How long a worker whose channel ended may take to end itself, in seconds."""
 
@@ -60,7 +62,7 @@ class Worker:
         self._on_death = on_death
         self._mask = mask
         self._loop = asyncio.get_running_loop()
-        self.log = WorkerLog(request.logger, settings.log_lines_per_second, self._loop.time)
+        self.log = WorkerLog(request.logger, settings.log_lines_per_second, self._loop.time, self._masked)
         self.on_step: Callable[[str], None] = lambda _name: None
         self.death: Death | None = None
         self._stopping = False
@@ -85,7 +87,7 @@ class Worker:
             max_bytes=self.settings.max_message_bytes,
             max_pending=self.settings.max_pending_bytes,
             hear=self._hear,
-            broken=lambda what: self.kill(DeathReason.PROTOCOL, f"it sent what is not the protocol: {what}"),
+            broken=self._on_broken,
             closed=self._on_closed,
         )
         host = self.request.host if self.confinement is None else self.confinement.host
@@ -161,6 +163,14 @@ class Worker:
         if self._verdict is None:
             self._verdict = (reason, detail)
         self.process.signal(signal.SIGKILL)
+
+    def _masked(self, text: str) -> str:
+        return self._mask(self.request.plugin_id, text)
+
+    def _on_broken(self, what: str, line: bytes) -> None:
+        """It sent what is no message: the beginning of that becomes a part of the cause."""
+        begun = self._masked(line[:MAX_LINE].decode(errors="replace"))[:SHOWN]
+        self.kill(DeathReason.PROTOCOL, f"it sent what is not the protocol: {what}: {begun!r}")
 
     async def end(self) -> None:
         """Let it end in good order, or make it."""
@@ -276,6 +286,6 @@ class Worker:
             exit_code=ending.exit_code,
             signal=ending.signal,
             detail=f"The worker died: {detail}.",
-            log_tail=tuple(self._mask(request.plugin_id, line) for line in self.log.tail),
+            log_tail=tuple(map(self._masked, self.log.tail)),
             usage=ending.usage,
         )
