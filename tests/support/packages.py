@@ -179,7 +179,13 @@ class FilePackages(PackageStore):
     def environment(self, key: str) -> Environment:
         return Environment(key, self.data / "environments" / key, made=False)
 
-    async def drop_unused(self, *, digests: frozenset[str], environments: frozenset[str]) -> Freed:
+    async def drop_unused(
+        self,
+        *,
+        digests: frozenset[str],
+        environments: frozenset[str],
+        wheels: frozenset[str] = frozenset(),
+    ) -> Freed:
         gone: dict[str, list[str]] = {"artifacts": [], "environments": []}
         for folder, used in (("artifacts", digests), ("environments", environments)):
             for path in sorted((self.data / folder).glob("*")):

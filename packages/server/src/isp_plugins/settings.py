@@ -295,6 +295,12 @@ class Settings:
         "`yes`: nothing is fetched from a network for a plugin's environment; wheels come from `ISP_PLUGINS_PACKAGE_FIND_LINKS`, a bundle, or the cache.",
         pattern="no|yes",
     )
+    depot: str | None = _setting(
+        None,
+        "Where nodes share plugins' wheels: `database`, `none`, or an object store's URL (`file:///shared/folder`, `https://host/path` with PUT and DELETE, `s3://bucket/path` with the credentials of `AWS_*`); unset: the database on PostgreSQL, none on SQLite.",
+        pattern=r"database|none|file:///.+|https?://.+|s3://.+",
+        secret=True,
+    )
     package_max_mb: int = _setting(200, "Largest plugin package that is fetched, in MiB.", low=1)
     package_max_unpacked_mb: int = _setting(
         500, "Most that a plugin package may hold once it is unpacked, in MiB.", low=1

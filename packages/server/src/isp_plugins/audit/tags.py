@@ -95,6 +95,8 @@ class AuditTag(StrEnum):
     """An API key was revoked."""
     SECRETS_ROTATED = "secrets.rotated"
     """Secrets were encrypted again with the newest key."""
+    BACKUP_RESTORED = "backup.restored"
+    """The installation was made of a backup: what happened after that was made is not in this trail."""
     ACCESS_REFUSED = "access.refused"
     """A known caller asked for what it may not do."""
     GRANT_DENIED = "grant.denied"

@@ -10,6 +10,7 @@ from isp_plugins.cli.develop import new, protocol, sandbox, templates
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate import (
     access,
+    backups,
     configuration,
     doctor,
     events,
@@ -48,6 +49,7 @@ logs.add_to(app)
 stats.add_to(app)
 workers.add_to(app)
 new.add_to(app)
+backups.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")
 app.add_typer(events.app, name="events")

@@ -16,7 +16,7 @@ from isp_plugins.clock import SystemClock
 from isp_plugins.db.urls import sqlite_file
 from isp_plugins.lifecycle.doctor.doctor import examine_offline
 from isp_plugins.settings import Settings
-from isp_plugins.system import PluginSystem
+from isp_plugins.system import PluginSystem, backup
 
 
 def create_key(data_dir: Path, body: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +75,19 @@ def roll_back(data_dir: Path, plugin: str, to: str | None) -> dict[str, Any]:
         return await system.upgrader.roll_back_now(found.id, LOCAL, to=to)
 
     return _with_system(data_dir, work)
+
+
+def back_up(data_dir: Path, target: Path, *, with_key: bool) -> dict[str, Any]:
+    """Write a backup; it needs no lock, so the server may run."""
+    settings = Settings.from_environment(os.environ, data_dir=data_dir)
+    _refuse_missing(settings)
+    return backup.back_up(settings, target, with_key=with_key, clock=SystemClock())
+
+
+def restore(data_dir: Path, source: Path, key: Path | None) -> dict[str, Any]:
+    """Make an installation of a backup."""
+    settings = Settings.from_environment(os.environ, data_dir=data_dir)
+    return asyncio.run(backup.restore(settings, source, key=key))
 
 
 def examine(data_dir: Path) -> dict[str, Any]:

@@ -128,6 +128,14 @@ class ConfigurationService:
         """As `rotate`, and which secrets could not be renewed because no key of the ring opens them."""
         return await Rotator(self._cipher).run(session)
 
+    async def unreadable_secrets(self) -> list[tuple[int, str]]:
+        """Every present secret that no key of the ring opens, by plugin and key."""
+        async with self._database.reading() as session:
+            rows = await store.encrypted_rows(session)
+            found = {row.plugin_id: Decoder(self._cipher, row.plugin_id) for row in rows}
+            decoded = [(row.plugin_id, row.key, found[row.plugin_id].rows({row.key: row})) for row in rows]
+        return [(plugin, key) for plugin, key, values in decoded if not values[key].is_readable]
+
     async def protect(self, session: AsyncSession, plugin_id: int, schema: ConfigSchema) -> int:
         """Encrypt what is kept in clear though this (newer) schema calls it secret, in every version too; how many values."""
         return await protect(session, self._cipher, plugin_id, schema)

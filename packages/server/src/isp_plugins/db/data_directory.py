@@ -20,6 +20,8 @@ from isp_plugins.durable_file import write_private
 
 LOCK_FILE = "host.lock"
 HOST_FILE = "host.json"
+UNFINISHED = ".restoring"
+"""A folder in it: a restore has begun and not ended."""
 PATIENCE_S = 0.5
 """How long a start waits for the lock: whoever only asks who runs (`running_host`) holds it for an instant."""
 PAUSE_S = 0.01
@@ -52,7 +54,10 @@ class DataDirectory:
 
     @contextlib.contextmanager
     def lock(self, *, database_file: Path | None = None) -> Iterator[None]:
-        """Be the one host of this folder, and of its SQLite file wherever it lies; `DataDirectoryInUseError`."""
+        """Be the one host of this folder, and of its SQLite file wherever it lies; `DataDirectoryInUseError`, `DataDirectoryUnusableError`."""
+        if (self.path / UNFINISHED).exists():
+            cause = "a backup was not restored to its end; empty the folder and restore it again"
+            raise DataDirectoryUnusableError(path=self.path, cause=cause)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._held(self.path / LOCK_FILE, self.path))
             if database_file is not None and database_file.absolute().parent != self.path:

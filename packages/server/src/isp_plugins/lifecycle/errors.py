@@ -141,7 +141,7 @@ class KeptPluginNotFoundError(NotFoundError):
 
 
 class InstallationMissingError(PluginFailedError):
-    """The {what} of plugin {name} is not on this machine. Uninstall it with --keep configuration,storage and install it again."""
+    """What plugin {name} needs is not on this machine and could not be brought here: {cause} Mend that and try again; an enabled plugin is tried again by itself."""
 
 
 class PackagedFieldError(ConflictError):

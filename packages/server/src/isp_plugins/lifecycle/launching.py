@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from isp_plugin_sdk.context import HostCalls
@@ -36,8 +37,11 @@ from isp_plugins.telemetry.records import LogRecord
 class ProgramOf(Protocol):
     """Knows how a plugin's worker is started."""
 
-    def __call__(self, record: PluginRecord) -> WorkerProgram | None:
-        """The worker's program, None for a plugin that runs in process; a `PluginFailedError` where there cannot be one."""
+    async def __call__(self, record: PluginRecord, tell: Callable[[str], None]) -> WorkerProgram | None:
+        """The worker's program, None for a plugin that runs in process; a `PluginFailedError` where there cannot be one.
+
+        What it needs is brought to this machine first; `tell` is told of that.
+        """
         ...
 
 
@@ -84,7 +88,7 @@ class Launcher:
     ) -> Instance:
         """Import, construct and initialise; a `PluginFailedError` leaves nothing behind. `beside` keeps its secrets masked, too."""
         self.mask(record, equipment, beside)
-        running = await self._runtime.start(self._request(record, equipment))
+        running = await self._runtime.start(await self._request(record, equipment))
         return self._instance(record, running, equipment)
 
     def holding(self, record: PluginRecord) -> HeldCalls:
@@ -96,7 +100,7 @@ class Launcher:
         if not isinstance(self._runtime, Migrates):
             return Migrated(equipment.config, None)
         asking = replace(equipment, host=self.holding(record))
-        return await self._runtime.migrate(self._request(record, asking), from_version)
+        return await self._runtime.migrate(await self._request(record, asking), from_version)
 
     async def start_again(self, old: Instance) -> Instance:
         """Bring a stopped instance up again, with the same code where its runtime can, and the same configuration."""
@@ -178,7 +182,8 @@ class Launcher:
         probe = Probe(running, self._clock)
         return Instance(record, running, equipment, self._clock.monotonic(), probe, subscriptions)
 
-    def _request(self, record: PluginRecord, equipment: Equipment) -> StartRequest:
+    async def _request(self, record: PluginRecord, equipment: Equipment) -> StartRequest:
+        program = await self._program_of(record, partial(self.note, record, LogLevel.INFO))
         return StartRequest(
             plugin_id=record.id,
             plugin_name=record.name,
@@ -193,8 +198,14 @@ class Launcher:
             initialize_deadline_s=self._settings.initialize_timeout,
             cleanup_deadline_s=self._settings.cleanup_timeout,
             secret_keys=equipment.secret_keys,
-            program=self._program_of(record),
+            program=program,
         )
+
+
+async def no_program(record: PluginRecord, tell: Callable[[str], None]) -> WorkerProgram | None:
+    """None, whatever the plugin: each runs in process."""
+    del record, tell
+    return None
 
 
 def cause_of(error: BaseException) -> str:

@@ -45,7 +45,7 @@ from isp_plugins.lifecycle.errors import PluginEnableFailedError
 from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
 from isp_plugins.lifecycle.kept import Part
-from isp_plugins.lifecycle.launching import ProgramOf
+from isp_plugins.lifecycle.launching import ProgramOf, no_program
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.reconcile import load, reconcile
@@ -93,7 +93,7 @@ class PluginManager:
         host_calls: Callable[[int, str], HostCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
         workers: Callable[[], Iterable[Supervised]] = lambda: (),
-        program_of: ProgramOf = lambda _record: None,
+        program_of: ProgramOf = no_program,
     ) -> None:
         self._stage = set_stage(
             database=database,

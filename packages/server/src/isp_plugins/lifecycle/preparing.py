@@ -129,6 +129,7 @@ class Preparer:
         async with progress.step("environment"):
             environment = await packages.build_environment(lock, staging)
             artifact = await packages.keep(fetched.wheel, staging)
+            shared = await packages.share(artifact, lock)
             progress.detail("made" if environment.made else "shared with an equal lock")
         return ReleaseDraft(
             version=manifest.version,
@@ -138,6 +139,7 @@ class Preparer:
             manifest=manifest.to_dict(),
             source=fetched.download.origin,
             operation_id=progress.operation.id,
+            shared=shared,
         )
 
     def grants_of(self, manifest: Manifest) -> Grants:

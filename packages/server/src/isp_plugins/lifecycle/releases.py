@@ -10,6 +10,8 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.db.tables import Plugin, PluginRelease
+from isp_plugins.packages.depot import hold
+from isp_plugins.packages.values import Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class ReleaseDraft:
     """Where it came from, without credentials."""
     operation_id: int
     """The installation."""
+    shared: tuple[int, ...] = ()
+    """What of it the depot holds, for other nodes."""
 
     def provisional(self, now: datetime, who: str) -> "Release":
         """The release as it will be, but for its number."""
@@ -35,6 +39,7 @@ class ReleaseDraft:
             version=self.version,
             digest=self.digest,
             environment=self.environment,
+            lock=self.lock,
             manifest=self.manifest,
             source=self.source,
             operation_id=self.operation_id,
@@ -51,6 +56,7 @@ class Release:
     version: str
     digest: str
     environment: str
+    lock: Mapping[str, Any]
     manifest: Mapping[str, Any]
     source: Mapping[str, Any]
     operation_id: int | None
@@ -76,7 +82,8 @@ _COLUMNS = tuple(PluginRelease.__table__.c[name] for name in Release.__dataclass
 async def add(
     session: AsyncSession, plugin_id: int, draft: ReleaseDraft, *, now: datetime, who: str
 ) -> Release:
-    """Store a release and make it the plugin's own."""
+    """Store a release and make it the plugin's own; `DepotFileGoneError`."""
+    await hold(session, draft.shared)
     values = {
         "plugin_id": plugin_id,
         "version": draft.version,
@@ -120,10 +127,31 @@ async def current(session: AsyncSession) -> dict[int, Release]:
     return {row["id"]: _release(row) for row in (await session.execute(query)).mappings()}
 
 
-async def in_use(session: AsyncSession) -> tuple[frozenset[str], frozenset[str]]:
-    """Digests and environments that any release refers to."""
-    rows = (await session.execute(select(PluginRelease.digest, PluginRelease.environment))).all()
-    return frozenset(row.digest for row in rows), frozenset(row.environment for row in rows)
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What releases refer to."""
+
+    digests: frozenset[str]
+    environments: frozenset[str]
+    wheels: frozenset[str]
+    """Digests of the wheels in their locks, the SDK's among them."""
+
+
+async def in_use(session: AsyncSession) -> InUse:
+    """What any release of any node refers to."""
+    columns = (PluginRelease.digest, PluginRelease.environment, PluginRelease.lock)
+    rows = (await session.execute(select(*columns))).all()
+    return InUse(
+        frozenset(row.digest for row in rows),
+        frozenset(row.environment for row in rows),
+        frozenset().union(*(Lock.of(row.lock).hashes for row in rows)),
+    )
+
+
+async def everything(session: AsyncSession) -> list[Release]:
+    """Every release of every plugin."""
+    query = select(*_COLUMNS).order_by(PluginRelease.id)
+    return [_release(row) for row in (await session.execute(query)).mappings()]
 
 
 def _release(row: RowMapping) -> Release:

@@ -6,6 +6,7 @@
 4. A dry run ends before `switch`, tells what would change, and leaves nothing.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from isp_plugins.actors import Actor
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.grants import GrantsDifference, grants_difference
 from isp_plugins.db.engine import Database
+from isp_plugins.errors import PluginSystemError
 from isp_plugins.lifecycle import consent, passages, releases
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.errors import (
@@ -29,6 +31,7 @@ from isp_plugins.lifecycle.errors import (
     ReleaseNotKeptError,
     SameVersionError,
 )
+from isp_plugins.lifecycle.launching import cause_of
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.lifecycle.migrating import Migration
 from isp_plugins.lifecycle.orders import InstallOrder
@@ -41,11 +44,14 @@ from isp_plugins.lifecycle.switching import Return, Upgrade, described
 from isp_plugins.operations import Operation, Operations, Progress
 from isp_plugins.operations.service import interrupted
 from isp_plugins.packages.store import PackageStore
+from isp_plugins.packages.values import Lock
 
 UPGRADE = "upgrade"
 ROLLBACK = "rollback"
 UPGRADE_STEPS = (*FETCHING, *BUILDING, "migrate", "switch")
 ROLLBACK_STEPS = ("find", "switch")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +138,7 @@ class Upgrader:
         """The same at once and without an operation, for a host that does not run; errors of `PluginManager.take_back`."""
         record = self._installed(plugin_id)
         release, passage = await self._kept(record, to)
-        self._require_files(record, release)
+        await self._require_files(record, release)
         after = await self._manager.take_back(plugin_id, Return(release=release, passage=passage), actor)
         return self._result(record, after)
 
@@ -208,7 +214,7 @@ class Upgrader:
             async with progress.step("find"):
                 self._preparer.claim(before.name, progress, claims)
                 release, passage = await self._kept(before, release_id)
-                self._require_files(before, release)
+                await self._require_files(before, release)
                 progress.detail(f"{before.name} {release.version}")
             async with progress.step("switch", interruptible=False):
                 wanted = Return(release=release, passage=passage, why=why)
@@ -232,14 +238,13 @@ class Upgrader:
             )
         return fitting[0], left[fitting[0].id]
 
-    def _require_files(self, record: PluginRecord, release: Release) -> None:
-        there = {
-            "artifact": self._packages.artifact(release.digest),
-            "environment": self._packages.environment(release.environment),
-        }
-        for what, found in there.items():
-            if found is None:
-                raise InstallationMissingError(name=f"{record.name} {release.version}", what=what)
+    async def _require_files(self, record: PluginRecord, release: Release) -> None:
+        """Its artifact and environment are on this machine, brought here if need be; `InstallationMissingError`."""
+        try:
+            await self._packages.ensure(release.digest, Lock.of(release.lock), logger.info)
+        except (PluginSystemError, OSError) as error:
+            name = f"{record.name} {release.version}"
+            raise InstallationMissingError(name=name, cause=cause_of(error)) from error
 
     def _installed(self, plugin_id: int) -> PluginRecord:
         record = self._directory.get(plugin_id)

@@ -14,13 +14,19 @@ _NAME = re.compile(r"[0-9a-f]{64}|\..*")
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
 
-def drop_unused(folders: PackageFolders, *, digests: frozenset[str], environments: frozenset[str]) -> Freed:
+def drop_unused(
+    folders: PackageFolders,
+    *,
+    digests: frozenset[str],
+    environments: frozenset[str],
+    wheels: frozenset[str] = frozenset(),
+) -> Freed:
     """Everything but what is named; folders that are not ours (another name than a digest) are left alone."""
     empty(folders.trash)
     artifacts = _unnamed(folders.artifacts, digests)
     unused = _unnamed(folders.environments, environments)
     freed = sum(remove(folder, folders.trash) for folder in (*artifacts, *unused))
-    needed = _needed(folders.environments)
+    needed = _needed(folders.environments) | wheels
     half_done = [each for each in _unnamed(folders.sdk, frozenset()) if each.name.startswith(".")]
     for folder in (*_unnamed(folders.wheelhouse, needed), *half_done):
         freed += remove(folder, folders.trash)

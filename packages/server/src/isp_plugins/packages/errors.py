@@ -64,3 +64,15 @@ class DiskFullError(UnavailableError):
 
 class PackageToolMissingError(UnavailableError):
     """The program {tool!r} is needed for this and was not found on the server's PATH. Install it (Debian: apt-get install {package}) and try again."""
+
+
+class DepotUnreachableError(UnavailableError):
+    """The depot in {place}, where nodes share their artifacts, cannot be used now: {cause}. Mend that, or see ISP_PLUGINS_DEPOT; it is tried again."""
+
+
+class DepotFileDamagedError(UnavailableError):
+    """The file {name!r} in {place} is damaged: expected SHA-256 {digest}, found {found}. Install the plugin again on a node, or restore the file from a backup."""
+
+
+class ArtifactNowhereError(UnavailableError):
+    """{what} with SHA-256 {digest} is neither on this machine nor {where}. Uninstall the plugin with --keep configuration,storage and install it again, or restore a backup."""

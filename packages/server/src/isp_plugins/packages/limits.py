@@ -82,6 +82,11 @@ class PackageFolders:
         return self.data_dir / "sdk"
 
     @property
+    def fetching(self) -> Path:
+        """What is being brought here from the depot."""
+        return self.data_dir / "fetching"
+
+    @property
     def trash(self) -> Path:
         """What is being deleted."""
         return self.data_dir / "trash"

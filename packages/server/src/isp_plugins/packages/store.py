@@ -2,17 +2,21 @@
 
 1. What is unfinished lies in the staging folder that the caller gives, which is its to delete; what is finished is renamed into place.
 2. Artifacts lie under `<data-dir>/artifacts/<sha256>/`, environments under `<data-dir>/environments/<key>/`.
-3. `drop_unused` must not run beside an installation: what that has made and not yet registered would be dropped.
+3. What nodes share lies in the depot, if there is one (`connect`); `ensure` brings it to this machine, `share` puts it there.
+4. `drop_unused` must not run beside an installation: what that has made and not yet registered would be dropped.
 """
 
 import re
+import shutil
 from pathlib import Path
 
 from isp_plugin_sdk.manifest import Manifest
 from isp_plugins.contracts.worker import WorkerLimits, WorkerProgram
 from isp_plugins.packages import artifacts, environments, locking, manifests
 from isp_plugins.packages.building import build_distribution, pack_command
+from isp_plugins.packages.depot import Depot
 from isp_plugins.packages.dropping import drop_unused
+from isp_plugins.packages.ensuring import Ensurer, Tell, files_to_share
 from isp_plugins.packages.git import fetch_git
 from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageFolders, PackageLimits
@@ -49,6 +53,30 @@ class PackageStore:
         self._uv = Uv(settings, self.folders, self.limits)
         self._check = check
         self._sdk: SdkWheel | None = None
+        self.depot: Depot | None = None
+        """Where nodes share their files; None: nowhere."""
+        self._ensurer = Ensurer(self)
+
+    async def connect(self, depot: Depot | None) -> None:
+        """Share files there from now on; what a killed host had begun to fetch is dropped."""
+        self.depot = depot
+        await in_thread(shutil.rmtree, self.folders.fetching, ignore_errors=True)
+
+    async def ensure(self, digest: str, lock: Lock, tell: Tell) -> tuple[Artifact, Environment]:
+        """What a release needs, on this machine; `tell` is told where it has to be made.
+
+        `ArtifactNowhereError`, `DepotUnreachableError`, `DepotFileDamagedError`, `EnvironmentFailedError`, `LockOutdatedError`, `DiskFullError`.
+        """
+        with telling_full_disk(self.folders.data_dir):
+            artifact = await self._ensurer.artifact(digest, tell)
+            return artifact, await self._ensurer.environment(lock, tell)
+
+    async def share(self, artifact: Artifact, lock: Lock) -> tuple[int, ...]:
+        """Put into the depot what other nodes need for a release, and hold it for an hour; the ids to hold it on. `DepotUnreachableError`."""
+        if self.depot is None:
+            return ()
+        files = await in_thread(files_to_share, self.folders, artifact, lock)
+        return tuple([await self.depot.put(digest, file) for digest, file in files])
 
     async def fetch(self, source: Source, staging: Path) -> Download:
         """A copy of the package in staging; `SourceUnusableError`, `SourceUnreachableError`, `PackageTooLargeError`."""
@@ -112,9 +140,26 @@ class PackageStore:
         path = self.folders.environments / key
         return Environment(key, path, made=False) if _DIGEST.fullmatch(key) and path.is_dir() else None
 
-    async def drop_unused(self, *, digests: frozenset[str], environments: frozenset[str]) -> Freed:
-        """Delete every artifact and environment that is not named, and what the named ones do not need."""
-        return await in_thread(drop_unused, self.folders, digests=digests, environments=environments)
+    async def drop_unused(
+        self,
+        *,
+        digests: frozenset[str],
+        environments: frozenset[str],
+        wheels: frozenset[str] = frozenset(),
+    ) -> Freed:
+        """Delete every artifact, environment and wheel that is not named, and what the named ones do not need."""
+        fresh = self._ensurer.fresh()
+        return await in_thread(
+            drop_unused,
+            self.folders,
+            digests=digests | fresh,
+            environments=environments | fresh,
+            wheels=wheels,
+        )
+
+    async def pack_own_sdk(self) -> None:
+        """See that the SDK's wheel of this host is there."""
+        await self._packed_sdk()
 
     async def _packed_sdk(self) -> SdkWheel:
         if self._sdk is None or not self._sdk.path.is_file():

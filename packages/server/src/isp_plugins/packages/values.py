@@ -1,11 +1,14 @@
 """What an installation goes through, from a source to a kept artifact with its environment: values only."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 class SourceKind(StrEnum):
@@ -90,6 +93,11 @@ class Lock:
         return hashlib.sha256(f"{self.python}\n{self.sdk_digest}\n{self.text}".encode()).hexdigest()
 
     @property
+    def hashes(self) -> frozenset[str]:
+        """SHA-256 of every wheel that may be installed, the SDK's among them."""
+        return frozenset(_HASH.findall(self.text)) | {self.sdk_digest}
+
+    @property
     def requirements(self) -> tuple[Locked, ...]:
         """Every distribution with its version."""
         pins = (line.split(" ", 1)[0] for line in self.text.splitlines() if line)
@@ -136,6 +144,15 @@ class Artifact:
     def code(self) -> Path:
         """The wheel, unpacked."""
         return self.path / "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of the depot."""
+
+    digest: str
+    name: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How a plugin's worker is started, from its registration; behind `lifecycle.launching.ProgramOf`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +8,13 @@ from isp_plugin_sdk.manifest import Manifest
 from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.contracts.vocabulary import RuntimeKind
 from isp_plugins.contracts.worker import WorkerLimits, WorkerProgram
+from isp_plugins.errors import PluginSystemError
 from isp_plugins.lifecycle.errors import InstallationMissingError
+from isp_plugins.lifecycle.launching import cause_of
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.releases import Release
 from isp_plugins.packages.store import PackageStore
+from isp_plugins.packages.values import Lock
 from isp_plugins.runtime.worker.module_program import module_program
 
 
@@ -22,23 +25,24 @@ class Programs:
         self._folders = tuple(folders)
         self._packages = packages
 
-    def __call__(self, record: PluginRecord) -> WorkerProgram | None:
+    async def __call__(self, record: PluginRecord, tell: Callable[[str], None]) -> WorkerProgram | None:
         """The program of a plugin that runs in a process of its own."""
         if record.runtime is not RuntimeKind.PROCESS:
             return None
         if record.release is not None:
-            return self._installed(record, record.release)
+            return await self._installed(record, record.release, tell)
         return module_program(
             record.module_path, record.entry_point, folders=self._folders, version=record.version
         )
 
-    def _installed(self, record: PluginRecord, release: Release) -> WorkerProgram:
+    async def _installed(
+        self, record: PluginRecord, release: Release, tell: Callable[[str], None]
+    ) -> WorkerProgram:
         """The program of an installed plugin: its own environment's interpreter, or the command of its manifest, with the grants that were accepted."""
-        artifact = self._packages.artifact(release.digest)
-        environment = self._packages.environment(release.environment)
-        if artifact is None or environment is None:
-            missing = "artifact" if artifact is None else "environment"
-            raise InstallationMissingError(name=record.name, what=missing)
+        try:
+            artifact, environment = await self._packages.ensure(release.digest, Lock.of(release.lock), tell)
+        except (PluginSystemError, OSError) as error:
+            raise InstallationMissingError(name=record.name, cause=cause_of(error)) from error
         manifest = Manifest.of(release.manifest)
         program = self._packages.program(manifest, artifact, environment, WorkerLimits())
         return replace(program, grants=Grants.of_manifest(release.manifest))

@@ -33,6 +33,7 @@ from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
 from isp_plugins.operations import Operations
+from isp_plugins.packages.depot import open_depot
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.choosing import RuntimeByKind
 from isp_plugins.runtime.in_process import InProcessRuntime
@@ -75,6 +76,7 @@ async def lay_foundation(
     await migrate(settings.url, backup_folder=data_directory.backups, clock=clock)
     database = await Database.open(settings.url)
     stack.push_async_callback(database.close)
+    await packages.connect(open_depot(settings, database))
     keyring = KeyRing.load(settings, ciphertext_exists=await ciphertext_exists(database))
     head_file = data_directory.path / "audit.head" if database.dialect == "sqlite" else None
     audit = AuditLog(database, keyring, node=settings.node, clock=clock, head_file=head_file)
@@ -255,7 +257,7 @@ def build_packaging(
         database, base.audit, node=settings.node, clock=clock,
         concurrency=settings.operation_concurrency, keep_days=settings.operation_retention_days,
     )  # fmt: skip
-    shelf = Shelf(packages, database)
+    shelf = Shelf(packages, database, directory)
     preparer = Preparer(
         packages=packages, dispatcher=engine, shelf=shelf, staging=base.data_directory.path / "staging"
     )

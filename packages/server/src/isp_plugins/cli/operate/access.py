@@ -15,7 +15,7 @@ audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
 secrets = typer.Typer(no_args_is_help=True, help="The keys that encrypt secrets.")
 
 
-def _offline() -> ModuleType:
+def offline() -> ModuleType:
     """The commands that open the data directory themselves; importing the whole host would slow every other command down."""
     return importlib.import_module("isp_plugins.cli.offline")
 
@@ -46,7 +46,7 @@ def create_key(
         "expires_at": expires_at,
     }
     answer = (
-        _offline().create_key(session.data_dir, body)
+        offline().create_key(session.data_dir, body)
         if off
         else session.client.post("/keys", {k: v for k, v in body.items() if v is not None})
     )
@@ -120,7 +120,7 @@ def list_audit(
 @command(audit, "verify")
 def verify_audit(session: Session, off: OfflineOption = False) -> None:
     """Check the whole chain; ends with code 4 if an entry was edited, removed, reordered or cut off."""
-    answer = _offline().verify_audit(session.data_dir) if off else session.client.post("/audit/verify")
+    answer = offline().verify_audit(session.data_dir) if off else session.client.post("/audit/verify")
 
     def human(report: dict[str, Any]) -> None:
         if report["intact"]:
@@ -140,7 +140,7 @@ def verify_audit(session: Session, off: OfflineOption = False) -> None:
 @command(secrets, "rotate")
 def rotate(session: Session, off: OfflineOption = False) -> None:
     """Encrypt every secret with a new key; the old one stays in the ring for old versions of configurations."""
-    answer = _offline().rotate_secrets(session.data_dir) if off else session.client.post("/secrets/rotate")
+    answer = offline().rotate_secrets(session.data_dir) if off else session.client.post("/secrets/rotate")
     session.show(
         answer, lambda it: say(f"{it['rotated']} secrets are encrypted with key {it['key_id']} now.")
     )

@@ -6,6 +6,7 @@ from isp_plugins.db.tables.base import Base
 from isp_plugins.db.tables.catalogue import PluginRegistryEntry, PluginTemplate
 from isp_plugins.db.tables.configuration import ConfigurationVersion, PluginConfiguration
 from isp_plugins.db.tables.deaths import PluginDeath
+from isp_plugins.db.tables.depot import DepotChunk, DepotFile
 from isp_plugins.db.tables.dispatches import IdempotentDispatch
 from isp_plugins.db.tables.events import (
     EventCursor,
@@ -36,6 +37,8 @@ __all__ = [
     "AuditHead",
     "Base",
     "ConfigurationVersion",
+    "DepotChunk",
+    "DepotFile",
     "EventCursor",
     "EventDelivery",
     "EventMark",

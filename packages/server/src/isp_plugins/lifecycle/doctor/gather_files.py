@@ -16,6 +16,8 @@ from isp_plugins.lifecycle.doctor.facts import BackupFacts, DiskFacts, FileFacts
 from isp_plugins.lifecycle.doctor.findings import Unread
 from isp_plugins.settings import Settings
 
+_COPIES = {".db", ".tar", ".gz", ".tgz"}
+
 
 def disk_of(folder: Path) -> DiskFacts | Unread:
     """Space and inodes for this user."""
@@ -76,7 +78,10 @@ def process_facts() -> ProcessFacts:
 def backup_facts(folder: Path, now: float) -> BackupFacts:
     """The newest copy in the folder; `now` is in seconds of the epoch."""
     try:
-        copies = [(file.stat().st_mtime, file.name) for file in folder.glob("*.db")]
+        found = [
+            file for file in folder.glob("[!.]*") if file.suffix in _COPIES or (file / "backup.json").exists()
+        ]
+        copies = [(file.stat().st_mtime, file.name) for file in found]
     except OSError:
         copies = []
     if not copies:

@@ -210,7 +210,7 @@ def check_backup(facts: BackupFacts | Unread) -> Finding:
         "backup",
         f"in {facts.folder} {found}; one made elsewhere cannot be seen from here",
         expected="a copy of the last 7 days, and one of secrets.key apart from it",
-        next_step="""sqlite3 FILE ".backup 'COPY'" copies a running database safely""",
+        next_step="isp-plugins backup FILE.tar copies everything safely while the server runs",
     )
 
 

@@ -1,0 +1,116 @@
+"""Two nodes on one PostgreSQL, each with a disk of its own: one installs, the other runs; both install at once."""
+
+import asyncio
+import base64
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from isp_plugins.actors import HOST
+from isp_plugins.contracts.vocabulary import State
+from isp_plugins.db.tables import PluginLog
+from isp_plugins.lifecycle import releases
+from isp_plugins.lifecycle.orders import InstallOrder, SourceType
+from isp_plugins.operations import Operation, OperationState
+from isp_plugins.packages.depot import Depot
+from isp_plugins.packages.values import Source, SourceKind
+from isp_plugins.settings import Settings
+from isp_plugins.system import PluginSystem
+from support.installing import index, plugin
+
+KEY = base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+class Nodes:
+    """Opens nodes; they share the database alone."""
+
+    def __init__(self, url: str, folder: Path, stack: AsyncExitStack) -> None:
+        self._url, self._folder, self._stack = url, folder, stack
+        self.links = index(folder / "links")
+
+    def settings(self, name: str, **fields: object) -> Settings:
+        return Settings(
+            data_dir=self._folder / name,
+            database_url=self._url,
+            node=name,
+            secret_keys=KEY,
+            package_offline="yes",
+            **fields,
+        )
+
+    async def open(self, name: str, **fields: object) -> PluginSystem:
+        return await self._stack.enter_async_context(PluginSystem.open(self.settings(name, **fields)))
+
+
+@pytest.fixture
+async def nodes(postgres_url: str, tmp_path: Path) -> AsyncIterator[Nodes]:
+    async with AsyncExitStack() as stack:
+        yield Nodes(postgres_url, tmp_path, stack)
+
+
+def order(wheel: Path, **fields: bool) -> InstallOrder:
+    source = Source(SourceKind.UPLOAD, str(wheel), name=wheel.name)
+    return InstallOrder(source_type=SourceType.UPLOAD, source=source, accept_grants=True, **fields)
+
+
+async def install(system: PluginSystem, wheel: Path, **fields: bool) -> Operation:
+    begun = await system.installer.begin(order(wheel, **fields), HOST)
+    return await system.operations.wait(begun.id, 120)
+
+
+def files_of(data_dir: Path) -> dict[str, int]:
+    """How much lies where."""
+    places = ("staging", "fetching", "artifacts", "environments")
+    return {place: len(list((data_dir / place).glob("*"))) for place in places}
+
+
+@pytest.mark.postgres
+async def test_plugin_that_one_node_installed_runs_on_another_with_an_empty_disk(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    one = await nodes.open("one", package_find_links=str(nodes.links))
+    ended = await install(one, plugin(tmp_path / "wheels", "sample"), auto_enable=True)
+    assert ended.state is OperationState.SUCCEEDED, ended.error
+    two = await nodes.open("two")
+    record = two.directory.by_name("sample")
+    assert record.state is State.ACTIVE, record.cause
+    assert (await two.manager.execute(record.id, "version", None, HOST)).value == "2.0"
+    await two.logs.settle(10)
+    async with two.database.reading() as session:
+        told = (await session.scalars(select(PluginLog.message).where(PluginLog.node == "two"))).all()
+    assert any("is fetched from the database" in line for line in told)
+
+
+@pytest.mark.postgres
+async def test_lost_disk_is_made_good_at_the_next_start(nodes: Nodes, tmp_path: Path) -> None:
+    settings = nodes.settings("one", package_find_links=str(nodes.links))
+    async with PluginSystem.open(settings) as system:
+        await install(system, plugin(tmp_path / "wheels", "sample"), auto_enable=True)
+    shutil.rmtree(settings.data_dir)
+    nodes.links.rename(tmp_path / "gone")
+    async with PluginSystem.open(settings) as system:
+        assert system.directory.by_name("sample").state is State.ACTIVE
+
+
+@pytest.mark.postgres
+async def test_two_installs_at_once_leave_one_plugin_and_nothing_half_done(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    wheel = plugin(tmp_path / "wheels", "sample")
+    systems = [await nodes.open(name, package_find_links=str(nodes.links)) for name in ("one", "two")]
+    ended = await asyncio.gather(*(install(system, wheel) for system in systems))
+    assert sorted(one.state for one in ended) == [OperationState.FAILED, OperationState.SUCCEEDED]
+    loser = next(one for one in ended if one.state is OperationState.FAILED)
+    assert loser.error["problem"] in {"plugin-installed", "plugin-name-taken"}, loser.error
+    for name in ("one", "two"):
+        assert files_of(tmp_path / name)["staging"] == files_of(tmp_path / name)["fetching"] == 0
+    async with systems[0].database.reading() as session:
+        used = await releases.in_use(session)
+    assert len(used.digests) == 1
+    assert used.digests <= {stored.digest for stored in await Depot(systems[0].database).contents()}
+    assert (await systems[0].audit.verify()).ok
