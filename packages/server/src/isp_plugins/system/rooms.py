@@ -268,6 +268,7 @@ def build_packaging(
         clock=clock, budget=Budget(settings.upgrade_error_percent, settings.upgrade_min_calls),
     )  # fmt: skip
     manager.on_uninstalled, manager.on_switched, manager.on_death = shelf.sweep, trials.begin, trials.died
+    manager.convergence.on_gone, manager.convergence.on_switched = shelf.sweep, trials.begin
     installer = Installer(
         manager=manager, directory=directory, preparer=preparer, operations=operations,
         configuration=its.configuration, database=database,
