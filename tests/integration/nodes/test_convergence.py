@@ -50,7 +50,7 @@ async def test_whole_life_of_a_plugin_is_the_same_on_every_node(nodes: Nodes) ->
 
     await one.manager.disable(plugin.id, ADA)
     await nodes.same(plugin.id, lambda record: record.state is State.DISABLED)
-    assert [await said(node) for node in nodes.all] == [0, 0, 0]
+    assert [await said(node) for node in nodes.all] == [None, None, None]
 
     await two.manager.delete(plugin.id, ADA)
     await nodes.gone(plugin.id)

@@ -51,9 +51,9 @@ class Convergence:
         )
         self._polling = Periodic(self.look, stage.settings.node_poll, name="the look for changes elsewhere")
         self._looking: set[asyncio.Task[None]] = set()
-        self.on_switched: Callable[[int], Awaitable[None]] = _nothing
+        self.on_switched: Callable[[int], Awaitable[Any]] = _nothing
         """Told of a plugin that another node gave another release."""
-        self.on_gone: Callable[[], Awaitable[None]] = _nothing_gone
+        self.on_gone: Callable[[], Awaitable[Any]] = _nothing
         """Told when another node deleted an installed plugin."""
 
     @property
@@ -216,9 +216,5 @@ class Convergence:
             await self.on_gone()
 
 
-async def _nothing(_plugin_id: int) -> None:
-    """Nobody is told."""
-
-
-async def _nothing_gone() -> None:
+async def _nothing(_plugin_id: int = 0) -> None:
     """Nobody is told."""

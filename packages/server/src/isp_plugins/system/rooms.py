@@ -32,6 +32,7 @@ from isp_plugins.lifecycle.shelf import Shelf
 from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
+from isp_plugins.nodes.claims import Claims
 from isp_plugins.operations import Operations
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.choosing import RuntimeByKind
@@ -257,7 +258,11 @@ def build_packaging(
     )  # fmt: skip
     shelf = Shelf(packages, database)
     preparer = Preparer(
-        packages=packages, dispatcher=engine, shelf=shelf, staging=base.data_directory.path / "staging"
+        packages=packages,
+        dispatcher=engine,
+        shelf=shelf,
+        staging=base.data_directory.path / "staging",
+        claims=Claims(database, settings.node),
     )
     upgrader = Upgrader(
         manager=manager, directory=directory, preparer=preparer, packages=packages, operations=operations,
