@@ -13,6 +13,7 @@ from isp_plugins.actors import Actor, ActorType
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.db.urls import dsn_of, engine_url
 from isp_plugins.lifecycle.records import PluginRecord
+from isp_plugins.packages.store import PackageStore
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.fakes_lifecycle import draft
@@ -41,11 +42,15 @@ class Nodes:
         self._stack = stack
         self.all: list[PluginSystem] = []
 
-    async def open(self, *names: str, **fields: Any) -> list[PluginSystem]:
+    async def open(
+        self, *names: str, packages: Callable[[Settings], PackageStore] | None = None, **fields: Any
+    ) -> list[PluginSystem]:
         """More nodes of these names."""
-        return [await self._open(name, **fields) for name in names]
+        return [await self._open(name, packages, **fields) for name in names]
 
-    async def _open(self, name: str, **fields: Any) -> PluginSystem:
+    async def _open(
+        self, name: str, packages: Callable[[Settings], PackageStore] | None, **fields: Any
+    ) -> PluginSystem:
         given = {"node_poll": RARELY, "recovery_backoff_min": 0.05} | fields
         settings = Settings(
             data_dir=self._folder / name,
@@ -56,7 +61,9 @@ class Nodes:
             drain_timeout=5.0,
             **given,
         )
-        system = await self._stack.enter_async_context(PluginSystem.open(settings))
+        system = await self._stack.enter_async_context(
+            PluginSystem.open(settings, packages=packages(settings) if packages else None)
+        )
         self.all.append(system)
         await until(lambda: system.manager.convergence.is_listening, within=LONG)
         return system
