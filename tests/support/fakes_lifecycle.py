@@ -302,6 +302,7 @@ class House:
     async def kill(self) -> None:
         """End what goes on in the background, and write nothing."""
         stage = self.manager._stage
+        await self.manager.convergence.close()
         await stage.recovery.close()
         await self.manager._prober.close()
         await stage.supervisor.close()

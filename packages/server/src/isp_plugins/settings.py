@@ -57,6 +57,12 @@ class Settings:
         "Name of this node, unique among the servers of one database.",
         pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
     )
+    node_poll: float = _setting(
+        5.0,
+        "How often a node of several looks for changes of the others that no notice told it of, in seconds.",
+        low=0.05,
+        high=3600.0,
+    )
     plugin_path: str | None = _setting(
         None, "Folders (separated like PATH) in which `module_path` is looked up; unset: the data directory."
     )

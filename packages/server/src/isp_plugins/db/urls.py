@@ -35,6 +35,14 @@ def sqlite_file(url: str) -> Path | None:
     )
 
 
+def dsn_of(url: URL) -> str:
+    """An engine's PostgreSQL URL as the driver itself takes it."""
+    mode = url.query.get("ssl")
+    if mode is not None:
+        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": mode})
+    return url.set(drivername=POSTGRESQL).render_as_string(hide_password=False)
+
+
 def _sqlite(rest: str) -> URL:
     path = rest.removeprefix("/")
     if not rest.startswith("/") or not path or path == ":memory:":

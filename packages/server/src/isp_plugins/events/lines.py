@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 
 from isp_plugins.db.engine import BUSY_TIMEOUT_S, WAL_KEPT_BYTES, Database
 from isp_plugins.db.turns import Turns
+from isp_plugins.db.urls import dsn_of
 from isp_plugins.events.journal import Line, Row
 
 SQLITE_NOW = "(julianday('now') - 2440587.5) * 86400.0"
@@ -58,14 +59,6 @@ def line_of(database: Database, node: str) -> Line:
     if database.turns is not None:
         return SqliteLine(database.url, database.turns, node)
     return PostgresLine(database.url, node)
-
-
-def dsn_of(url: URL) -> str:
-    """The URL as the driver itself takes it."""
-    mode = url.query.get("ssl")
-    if mode is not None:
-        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": mode})
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 class SqliteLine:

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import asyncpg
 
 from isp_plugins.db.engine import CONNECT_TIMEOUT_S, Database
-from isp_plugins.events.lines import CHANNEL, MAX_TOLD, dsn_of
+from isp_plugins.db.urls import dsn_of
+from isp_plugins.events.lines import CHANNEL, MAX_TOLD
 
 AGAIN_S = 1.0
 _log = logging.getLogger(__name__)

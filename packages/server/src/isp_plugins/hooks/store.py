@@ -19,7 +19,7 @@ from isp_plugins.contracts.calls import Invoker
 from isp_plugins.contracts.hooks import Retry, Subscription
 from isp_plugins.contracts.runtime import DeclaredHook
 from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, SubscriptionType
-from isp_plugins.db.tables import EventCursor, EventRow, PluginHook
+from isp_plugins.db.tables import EventCursor, EventRow, Plugin, PluginHook
 from isp_plugins.hooks.binding import Fit, check
 from isp_plugins.hooks.catalogue import HOOK_NAME, spec_of
 from isp_plugins.hooks.errors import (
@@ -137,6 +137,11 @@ class HookStore:
     async def begin_events(self, session: AsyncSession, plugin_id: int) -> None:
         """Let a plugin's event subscriptions that have no place in the events yet begin with the next one."""
         await _begin_events(session, await self._rows(session, plugin_id))
+
+    async def hold(self, session: AsyncSession, plugin_id: int) -> bool:
+        """Let no other node write the plugin's subscriptions until the commit; whether the plugin is there."""
+        found = select(Plugin.id).where(Plugin.id == plugin_id).with_for_update(key_share=True)
+        return await session.scalar(found) is not None
 
     async def verify(self, session: AsyncSession, plugin_id: int, invoker: Invoker) -> Mapping[int, Fit]:
         """Check all of a plugin's subscriptions against its running instance, store the verdicts, and return them by id."""

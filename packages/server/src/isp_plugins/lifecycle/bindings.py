@@ -20,6 +20,7 @@ from isp_plugins.hooks.binding import Fit
 from isp_plugins.hooks.catalogue import HOOK_NAME
 from isp_plugins.hooks.records import MAX_METHOD, HookView
 from isp_plugins.hooks.store import HookStore, subscriptions_of
+from isp_plugins.lifecycle.errors import PluginNotFoundError
 from isp_plugins.lifecycle.records import PluginRecord
 
 Key = tuple[str, str, str]
@@ -121,6 +122,8 @@ class Bindings:
         self, plugin_id: int, before: Sequence[HookView], missing: Sequence[DeclaredHook]
     ) -> Sequence[HookView]:
         async with self._database.transaction() as session:
+            if not await self._store.hold(session, plugin_id):  # another node deleted it meanwhile
+                raise PluginNotFoundError(plugin=plugin_id)
             return await self._store.replace_declared(session, plugin_id, [*_as_declared(before), *missing])
 
 

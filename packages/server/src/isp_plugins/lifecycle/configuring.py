@@ -58,7 +58,7 @@ class _Saving:
         self._candidate = candidate
         self._actor = actor
         self._tag = tag
-        self.after = replace(record, generation=record.generation + 1, updated_at=stage.clock.now())
+        self.after = record.reloaded(stage.clock.now())
 
     async def save(self, *also: Also) -> None:
         """In one transaction: values, version, generation, audit entry."""

@@ -193,7 +193,8 @@ class PluginDirectory:
         """Forget plugins, and fill in anew what others see of them."""
         for record in records:
             self._unindex(self._records.pop(record.id))
-            self._ids.pop(record.name)
+            if self._ids.get(record.name) == record.id:  # another node may have given the name away again
+                del self._ids[record.name]
             self._json.pop(record.id, None)
         self._refresh(records)
 

@@ -38,6 +38,10 @@ class PluginNameFixedError(ConflictError):
     """Plugin {name} cannot be renamed to {given}, because other plugins and keys know it by its name. Register it anew under the other name."""
 
 
+class PluginChangedElsewhereError(ConflictError):
+    """Plugin {name} was changed by another node at the same time: {what}. Nothing of this request was done. Look at the plugin with GET /api/v1/plugins/{plugin_id}, and send the request again if it is still what you want."""
+
+
 class WrongStateError(ConflictError):
     """Plugin {name} is {state}; to {operation} it, it must be {expected}. Next: {next_step}."""
 

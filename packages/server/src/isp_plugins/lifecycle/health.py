@@ -4,7 +4,8 @@
 2. A running plugin is degraded while something that it requires is missing, or while a subscription's method does not fit.
 3. It is degraded, too, while its circuit breaker is not closed.
 4. It is degraded, too, while its worker strains the machine, or crashed a moment ago.
-5. What its probes found can only make this worse, never better.
+5. It is degraded, too, while its node cannot follow what another node changed.
+6. What its probes found can only make this worse, never better.
 """
 
 from collections.abc import Iterable
@@ -27,6 +28,10 @@ def summary_of(record: PluginRecord) -> HealthSummary:
     if record.tripped:
         reasons.append(record.tripped)
     reasons += record.strained
+    if record.behind:
+        reasons.append(
+            f"This node still runs it as it was before another node changed it: {record.behind.cause}"
+        )
     known = HealthSummary(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, tuple(reasons))
     if record.probed is None:
         return known

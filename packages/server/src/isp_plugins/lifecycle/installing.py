@@ -98,7 +98,7 @@ class Installer:
             fetched = await preparer.fetch(order, progress, staging)
             async with progress.step("manifest"):
                 manifest = await preparer.manifest_of(fetched)
-                draft = self._accept(order, manifest, progress, claims)
+                draft = await self._accept(order, manifest, progress, claims)
                 await preparer.ask_subscribers(manifest, fetched.wheel)
             async with progress.step("configure"):
                 found = await self._configured(order, manifest, draft)
@@ -109,7 +109,7 @@ class Installer:
                 await self._enable(record, found, actor, progress)
             return self._result(record.id)
 
-    def _accept(
+    async def _accept(
         self, order: InstallOrder, manifest: Manifest, progress: Progress, claims: AsyncExitStack
     ) -> PluginDraft:
         """Refuse what was not expected, is here, or is being installed; else this installation has the name."""
@@ -121,7 +121,7 @@ class Installer:
         check(self._directory, draft)
         grants = self.preparer.grants_of(manifest)
         consent.check(name, Grants(), grants, accepted=order.accept_grants)
-        self.preparer.claim(name, progress, claims)
+        await self.preparer.claim(name, progress, claims)
         return draft
 
     async def _configured(self, order: InstallOrder, manifest: Manifest, draft: PluginDraft) -> _Found:

@@ -3,6 +3,8 @@
 1. Nothing is shown before it is committed; nothing committed is shown later than that.
 2. Whoever needs a changed plugin has its needs written anew in the same transaction.
 3. States that pass (`enabling`, `disabling`) are shown, never written: a killed host leaves none behind.
+4. Where there may be other nodes (PostgreSQL), a change is refused if one of them changed the plugin since it was read here, and
+   they are told of it in the same transaction. What a node reports of a plugin that another one deleted is dropped.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,6 +23,7 @@ from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
 from isp_plugins.lifecycle.releases import ReleaseDraft
+from isp_plugins.nodes.notices import Notice, tell
 
 T = TypeVar("T")
 Also = Callable[[AsyncSession], Awaitable[Any]]
@@ -49,11 +52,23 @@ class Ledger:
         self._directory = directory
         self._clock = clock
         self._node = node
+        self.is_shared = database.dialect == "postgresql"
+        """Whether other nodes may be at work on the same plugins."""
 
     async def load(self) -> list[PluginRecord]:
         """Every stored plugin with what this node reported last."""
         async with self._database.reading() as session:
             return await store.load_all(session, self._node)
+
+    async def look(self, plugin_id: int) -> PluginRecord | None:
+        """One plugin as it is stored now, with what this node reported last."""
+        async with self._database.reading() as session:
+            return next(iter(await store.load_all(session, self._node, plugin_id)), None)
+
+    async def generations(self) -> dict[int, int]:
+        """The stored generation of every plugin, by id."""
+        async with self._database.reading() as session:
+            return await store.generations(session)
 
     def show(self, *records: PluginRecord) -> None:
         """Show a state that passes, without writing it."""
@@ -75,6 +90,7 @@ class Ledger:
             await store.replace_needs(session, self._directory.seen(record), now)
             await self._save_dependants(session, {record.name: record})
             await also(session, record)
+            await self._tell(session, record)
             await self._enter(session, [_arrival(actor, record)])
         self._directory.put(record)
         return self._directory.get(record.id)
@@ -88,27 +104,37 @@ class Ledger:
         also: Iterable[Also] = (),
     ) -> None:
         """Store these plugins as they are now, and drop those that are gone, all but these parts of them."""
+        changing = [record for record in records if self._is_change(record)]
         async with self._database.transaction() as session:
+            await self._begin(session, [*changing, *gone])
             for record in records:
                 await self._save_description(session, record)
-            await store.save_instances(session, records, self._node)
+            there = await self._save_instances(session, records)
             for record in gone:
                 await self._drop(session, record, keep)
             changed: dict[str, PluginRecord | None] = {
                 record.name: record for record in records if self._matters(record)
             }
             await self._save_dependants(session, {**changed, **dict.fromkeys(record.name for record in gone)})
-            for write in also:
+            for write in also if len(there) == len(records) else ():
                 await write(session)
+            await self._tell(session, *changing, *gone)
             await self._enter(session, entries)
         self._directory.drop(*gone)
         self._directory.put(*records)
 
-    async def write(self, work: Callable[[AsyncSession], Awaitable[tuple[T, PluginRecord, Entry]]]) -> T:
+    async def write(
+        self,
+        before: PluginRecord,
+        work: Callable[[AsyncSession], Awaitable[tuple[T, PluginRecord, Entry]]],
+    ) -> T:
         """Do work in a transaction that also stores the plugin as the work leaves it, and an entry that the work makes."""
         async with self._database.transaction() as session:
+            await self._begin(session, [before])
             result, after, entry = await work(session)
             await self._save_description(session, after)
+            await self._save_instances(session, [after] if self.is_shared else [])
+            await self._tell(session, after)
             await self._enter(session, [entry])
         self._directory.put(after)
         return result
@@ -118,16 +144,45 @@ class Ledger:
         if not records:
             return
         async with self._database.transaction() as session:
-            await store.save_instances(session, records, self._node)
+            await self._save_instances(session, records)
             await store.save_satisfaction(
                 session, [record for record in records if record.needs], self._clock.now()
             )
             await self._enter(session, entries)
 
+    async def follow(self, record: PluginRecord, also: Iterable[Also] = ()) -> None:
+        """Store and show what this node made of a change by another one."""
+        async with self._database.transaction() as session:
+            if await self._save_instances(session, [record]):
+                for write in also:
+                    await write(session)
+        self._directory.put(record)
+
     async def enter(self, *entries: Entry) -> None:
         """Write audit entries that go with no other change."""
         async with self._database.transaction() as session:
             await self._enter(session, entries)
+
+    def _is_change(self, record: PluginRecord) -> bool:
+        """Whether it says anything else of the plugin than what this node makes of it."""
+        return self._directory.get(record.id).generation != record.generation
+
+    async def _begin(self, session: AsyncSession, changing: Sequence[PluginRecord]) -> None:
+        if self.is_shared and changing:
+            await store.require_unchanged(session, [self._directory.get(record.id) for record in changing])
+
+    async def _tell(self, session: AsyncSession, *changed: PluginRecord) -> None:
+        for record in changed:
+            await tell(session, Notice(self._node, record.id))
+
+    async def _save_instances(
+        self, session: AsyncSession, records: Sequence[PluginRecord]
+    ) -> Sequence[PluginRecord]:
+        """Store what this node reports of these plugins; gives those that are still there."""
+        if self.is_shared and records:
+            records = await store.present(session, records)
+        await store.save_instances(session, records, self._node)
+        return records
 
     async def _drop(self, session: AsyncSession, record: PluginRecord, keep: frozenset[Part]) -> None:
         if keep:

@@ -40,6 +40,7 @@ from isp_plugins.lifecycle.abandonment import Abandonment
 from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.closing import stop_all
+from isp_plugins.lifecycle.convergence import Convergence
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.errors import PluginEnableFailedError
 from isp_plugins.lifecycle.failing import fail_request
@@ -119,6 +120,9 @@ class PluginManager:
         self._directory = directory
         self._operations = WholeOperations()
         self._whole = self._operations.run
+        self.convergence = Convergence(self._stage, self._operations)
+        """How this node follows the others."""
+        self._change = self.convergence.change
         self._abandonment = Abandonment(self._stage, self._operations)
         self.on_uninstalled: Callable[[], Awaitable[Any]] = _nothing
         """Drops the files of an installed plugin that is gone."""
@@ -149,7 +153,7 @@ class PluginManager:
                 self._mended(plugin_id)
                 return self._directory.get(plugin_id)
 
-        return await self._whole(work())
+        return await self._change(plugin_id, work)
 
     async def delete(
         self, plugin_id: int, actor: Actor, *, cascade: bool = False, keep: frozenset[Part] = frozenset()
@@ -161,20 +165,25 @@ class PluginManager:
             if record.release is not None:
                 await self.on_uninstalled()
 
-        await self._whole(work())
+        await self.convergence.settle(plugin_id, work, lambda: plugin_id not in self._directory)
 
     # --- lifecycle ---
 
     async def enable(self, plugin_id: int, actor: Actor) -> PluginRecord:
         """Bring a plugin up; one that is active stays as it is. `DependenciesUnsatisfiedError`, `ConfigurationIncompleteError`, `PluginEnableFailedError`."""
-        return await self._whole(self._enable(plugin_id, actor))
+        await self.convergence.settle(
+            plugin_id,
+            lambda: self._enable(plugin_id, actor),
+            lambda: self._directory.get(plugin_id).state is State.ACTIVE,
+        )
+        return self._directory.get(plugin_id)
 
-    async def _enable(self, plugin_id: int, actor: Actor) -> PluginRecord:
+    async def _enable(self, plugin_id: int, actor: Actor) -> None:
         stage = self._stage
         async with stage.locks.of(plugin_id):
             record = self._directory.get(plugin_id)
             if record.state is State.ACTIVE:
-                return record
+                return
             require_dependencies(stage, record)
             equipment = await stage.launcher.equip(record)
             require_dependencies(stage, record)  # again: they may have gone while the configuration was read
@@ -201,11 +210,14 @@ class PluginManager:
                 raise
             record = self._directory.get(plugin_id)
         stage.announcer.announce(Announcement.ENABLED, record, actor)
-        return record
 
     async def disable(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> PluginRecord:
         """Take a plugin down; afterwards it is not called again. `PluginStillNeededError` with the names of those that need it."""
-        await self._whole(removing.disable(self._stage, plugin_id, actor, cascade=cascade))
+        await self.convergence.settle(
+            plugin_id,
+            lambda: removing.disable(self._stage, plugin_id, actor, cascade=cascade),
+            lambda: self._directory.get(plugin_id).state is State.DISABLED,
+        )
         return self._directory.get(plugin_id)
 
     async def reload(self, plugin_id: int, actor: Actor) -> PluginRecord:
@@ -216,7 +228,7 @@ class PluginManager:
                 await reloading.reload(self._stage, self._active(plugin_id, "reload"), actor)
                 return self._directory.get(plugin_id)
 
-        return await self._whole(work())
+        return await self._change(plugin_id, work)
 
     # --- releases ---
 
@@ -250,7 +262,7 @@ class PluginManager:
                 self._mended(plugin_id)
                 return self._directory.get(plugin_id)
 
-        after = await self._whole(work())
+        after = await self._change(plugin_id, work)
         await self.on_switched(plugin_id)
         return after
 
@@ -338,7 +350,7 @@ class PluginManager:
                     plugin_id, ConfigSchema.of(record.config_schema)
                 )
 
-        return await self._whole(work())
+        return await self._change(plugin_id, work)
 
     # --- subscriptions ---
 
@@ -348,15 +360,19 @@ class PluginManager:
 
     async def create_hook(self, plugin_id: int, draft: HookDraft, actor: Actor) -> HookView:
         """Bind a method to a hook; one that does not fit a running plugin is refused with all mistakes."""
-        return await self._whole(subscriptions.create(self._stage, plugin_id, draft, actor))
+        return await self._change(
+            plugin_id, lambda: subscriptions.create(self._stage, plugin_id, draft, actor)
+        )
 
     async def update_hook(self, plugin_id: int, hook_id: int, changes: HookChanges, actor: Actor) -> HookView:
         """Change a subscription; it counts from the next dispatch."""
-        return await self._whole(subscriptions.update(self._stage, plugin_id, hook_id, changes, actor))
+        return await self._change(
+            plugin_id, lambda: subscriptions.update(self._stage, plugin_id, hook_id, changes, actor)
+        )
 
     async def delete_hook(self, plugin_id: int, hook_id: int, actor: Actor) -> None:
         """Remove a subscription."""
-        await self._whole(subscriptions.delete(self._stage, plugin_id, hook_id, actor))
+        await self._change(plugin_id, lambda: subscriptions.delete(self._stage, plugin_id, hook_id, actor))
 
     # --- the node ---
 
@@ -369,6 +385,7 @@ class PluginManager:
     async def reconcile(self) -> None:
         """Bring every wanted plugin up and begin to retry those that fail; a plugin that fails stops nothing."""
         await self.load()
+        self.convergence.open()
         await reconcile(self._stage)
         for record in self._directory:
             if record.state is State.QUARANTINED and record.desired is Desired.ENABLED:
@@ -394,6 +411,7 @@ class PluginManager:
     async def close(self) -> None:
         """Stop every plugin, dependants first, within the deadlines; what is wanted of them stays wanted."""
         self._operations.closing = True
+        await self.convergence.close()
         await self._stage.recovery.close()
         await self._prober.close()
         await self._stage.supervisor.close()

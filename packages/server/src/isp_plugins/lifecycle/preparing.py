@@ -23,6 +23,7 @@ from isp_plugins.lifecycle.errors import InstallationUnderWayError, Installation
 from isp_plugins.lifecycle.orders import InstallOrder
 from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.lifecycle.shelf import Shelf
+from isp_plugins.nodes.claims import Claims
 from isp_plugins.operations import Progress
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.packages.values import Download, Tree
@@ -48,7 +49,7 @@ class Preparer:
     """Prepares packages on this node."""
 
     def __init__(
-        self, *, packages: PackageStore, dispatcher: Dispatcher, shelf: Shelf, staging: Path
+        self, *, packages: PackageStore, dispatcher: Dispatcher, shelf: Shelf, staging: Path, claims: Claims
     ) -> None:
         self._packages = packages
         self._dispatcher = dispatcher
@@ -56,6 +57,7 @@ class Preparer:
         self._staging = staging
         self._claims: dict[str, int] = {}
         """Which operation works on which plugin."""
+        self._among_nodes = claims
 
     async def open(self) -> None:
         """Drop what a kill left behind: nothing is under way yet, so all that is staged is nobody's."""
@@ -112,11 +114,12 @@ class Preparer:
         progress.about(manifest.name)
         progress.detail(f"{manifest.name} {manifest.version}")
 
-    def claim(self, name: str, progress: Progress, claims: AsyncExitStack) -> None:
-        """Nobody else installs or upgrades the plugin meanwhile; `InstallationUnderWayError`."""
+    async def claim(self, name: str, progress: Progress, claims: AsyncExitStack) -> None:
+        """Nobody else, on any node, installs or upgrades the plugin meanwhile; `InstallationUnderWayError`, `ClaimedElsewhereError`."""
         if (other := self._claims.setdefault(name, progress.operation.id)) != progress.operation.id:
             raise InstallationUnderWayError(name=name, operation=other)
         claims.callback(self._claims.pop, name, None)
+        await claims.enter_async_context(self._among_nodes.hold(name))
 
     async def release(
         self, fetched: Fetched, manifest: Manifest, progress: Progress, staging: Path

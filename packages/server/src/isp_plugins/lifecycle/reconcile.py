@@ -93,6 +93,8 @@ async def try_start(
     stage: Stage, plugin_id: int, reports: _Reports | None = None, circle: Sequence[str] | None = None
 ) -> None:
     """Bring a wanted plugin up in the host's own name; a failure is stored with its cause, and it is tried again later."""
+    if plugin_id not in stage.directory:  # another node deleted it meanwhile
+        return
     record = stage.directory.get(plugin_id)
     if not wants_start(record.state, record.desired) or record.state is State.ACTIVE:
         return

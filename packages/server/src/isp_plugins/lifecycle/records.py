@@ -27,6 +27,16 @@ class HealthSummary:
         return {"status": self.status.value, "reasons": list(self.reasons)}
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a node still runs of a plugin that another node changed, because it cannot follow."""
+
+    generation: int
+    """The last one that it followed."""
+    version: str
+    cause: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginRecord:
     """One plugin: its description, what the operator wants of it, and what it is on this node."""
@@ -48,6 +58,8 @@ class PluginRecord:
     desired: Desired
     generation: int
     """Raised by every change."""
+    load_generation: int = 1
+    """The last change for which a running instance has to be replaced."""
     needs: tuple[Dependency, ...]
     """What it declares to need."""
     created_at: datetime
@@ -72,6 +84,8 @@ class PluginRecord:
     """What its circuit breaker means for it, while that is not closed."""
     strained: tuple[str, ...] = ()
     """What its worker uses, or how often it crashes, that needs attention."""
+    behind: Behind | None = None
+    """What this node still runs, where it cannot follow a change; None: it has followed all of them."""
     dependencies: tuple[Satisfaction, ...] = ()
     """Its needs as they are met now; filled in by the directory."""
     health: HealthSummary = field(default=HealthSummary())
@@ -102,11 +116,21 @@ class PluginRecord:
             probed=None,
             tripped=None,
             strained=(),
+            behind=None,
         )
+
+    def changed(self, now: datetime, **fields: Any) -> "PluginRecord":
+        """This plugin after a change that a running instance need not notice."""
+        return replace(self, generation=self.generation + 1, updated_at=now, **fields)
+
+    def reloaded(self, now: datetime, **fields: Any) -> "PluginRecord":
+        """This plugin after a change for which every running instance is replaced."""
+        number = self.generation + 1
+        return replace(self, generation=number, load_generation=number, updated_at=now, behind=None, **fields)
 
     def asked(self, desired: Desired, now: datetime) -> "PluginRecord":
         """This plugin with another wish of the operator."""
-        return replace(self, desired=desired, generation=self.generation + 1, updated_at=now)
+        return self.changed(now, desired=desired)
 
     def to_dict(self) -> dict[str, Any]:
         """As the API shows it."""

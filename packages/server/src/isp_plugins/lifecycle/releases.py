@@ -121,9 +121,11 @@ async def prune(session: AsyncSession, plugin_id: int, current: int, keep: int) 
     return len(gone)
 
 
-async def current(session: AsyncSession) -> dict[int, Release]:
-    """The release of every plugin that has one, by the release's id."""
+async def current(session: AsyncSession, only: int | None = None) -> dict[int, Release]:
+    """The release of every plugin, or of this one, that has one, by the release's id."""
     query = select(*_COLUMNS).join(Plugin, Plugin.release_id == PluginRelease.id)
+    if only is not None:
+        query = query.where(Plugin.id == only)
     return {row["id"]: _release(row) for row in (await session.execute(query)).mappings()}
 
 

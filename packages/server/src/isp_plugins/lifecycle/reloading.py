@@ -31,7 +31,7 @@ async def reload(stage: Stage, record: PluginRecord, actor: Actor) -> None:
     require_dependencies(stage, record)
     equipment = await stage.launcher.equip(record)
     now = stage.clock.now()
-    new = replace(record, generation=record.generation + 1, updated_at=now, since=now)
+    new = record.reloaded(now, since=now)
 
     async def save(bound: Bound) -> None:
         after = replace(new, invalid_hooks=bound.invalid)

@@ -1,6 +1,6 @@
 """Rows to records and back: plugins, their needs, and what this node reports of them; always in the caller's session."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from isp_plugins.contracts.vocabulary import BindingStatus, Desired, LogLevel, P
 from isp_plugins.db.tables import Plugin, PluginDependency, PluginHook, PluginInstance
 from isp_plugins.lifecycle import releases
 from isp_plugins.lifecycle.dependencies import Dependency, DependencyKind
+from isp_plugins.lifecycle.errors import PluginChangedElsewhereError
 from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
 from isp_plugins.lifecycle.releases import Release, ReleaseDraft
 
@@ -30,14 +31,20 @@ DESCRIBED = (
 """Columns of `plugins` that a record holds as they are."""
 
 
-async def load_all(session: AsyncSession, node: str) -> list[PluginRecord]:
-    """Every plugin with its needs and what this node reported last."""
+async def load_all(session: AsyncSession, node: str, only: int | None = None) -> list[PluginRecord]:
+    """Every plugin, or only this one, with its needs and what this node reported last."""
+
+    def of(column: Any, query: Any) -> Any:
+        return query if only is None else query.where(column == only)
+
     present = select(*Plugin.__table__.c).where(Plugin.uninstalled_at.is_(None)).order_by(Plugin.id)
-    plugins = (await session.execute(present)).mappings().all()
-    installed = await releases.current(session)
-    needs = await _needs(session)
-    invalid = await _invalid_hooks(session)
-    mine = select(*PluginInstance.__table__.c).where(PluginInstance.node == node)
+    plugins = (await session.execute(of(Plugin.id, present))).mappings().all()
+    installed = await releases.current(session, only)
+    needs = await _needs(session, of)
+    invalid = await _invalid_hooks(session, of)
+    mine = of(
+        PluginInstance.plugin_id, select(*PluginInstance.__table__.c).where(PluginInstance.node == node)
+    )
     instances = {row["plugin_id"]: row for row in (await session.execute(mine)).mappings()}
     return [
         _record(
@@ -49,6 +56,36 @@ async def load_all(session: AsyncSession, node: str) -> list[PluginRecord]:
         )
         for row in plugins
     ]
+
+
+async def generations(session: AsyncSession) -> dict[int, int]:
+    """The generation of every plugin, by id."""
+    present = select(Plugin.id, Plugin.generation).where(Plugin.uninstalled_at.is_(None))
+    return {row[0]: row[1] for row in await session.execute(present)}
+
+
+async def require_unchanged(session: AsyncSession, records: Iterable[PluginRecord]) -> None:
+    """Hold the rows of these plugins until the commit; `PluginChangedElsewhereError` where another node changed or deleted one."""
+    wanted = {record.id: record for record in records}
+    rows = select(Plugin.id, Plugin.generation, Plugin.desired, Plugin.version)
+    rows = rows.where(Plugin.id.in_(wanted), Plugin.uninstalled_at.is_(None))
+    rows = rows.order_by(Plugin.id).with_for_update(key_share=True)
+    found = {row.id: row for row in await session.execute(rows)}
+    for record in wanted.values():
+        row = found.get(record.id)
+        if row is None:
+            raise PluginChangedElsewhereError(name=record.name, plugin_id=record.id, what="it was deleted")
+        if row.generation != record.generation:
+            what = f"it is {row.desired} now, in version {row.version}, and its generation is {row.generation} instead of {record.generation}"
+            raise PluginChangedElsewhereError(name=record.name, plugin_id=record.id, what=what)
+
+
+async def present(session: AsyncSession, records: Iterable[PluginRecord]) -> list[PluginRecord]:
+    """Those of these plugins that no other node has deleted; their rows stay until the commit."""
+    mine = {record.id: record for record in records}
+    rows = select(Plugin.id).where(Plugin.id.in_(mine), Plugin.uninstalled_at.is_(None))
+    rows = rows.order_by(Plugin.id).with_for_update(read=True, key_share=True)
+    return [mine[plugin_id] for plugin_id in await session.scalars(rows)]
 
 
 async def insert_plugin(
@@ -68,13 +105,14 @@ async def insert_plugin(
         "log_level": draft.log_level.value,
         "desired": Desired.DISABLED.value,
         "uninstalled_at": None,
+        "load_generation": 1,
         "created_at": now,
         "updated_at": now,
     }
     again = (
         update(Plugin)
         .where(Plugin.name == draft.name, Plugin.uninstalled_at.is_not(None))
-        .values(**values, generation=Plugin.generation + 1)
+        .values(**values | {"generation": Plugin.generation + 1, "load_generation": Plugin.generation + 1})
         .returning(*Plugin.__table__.c)
     )
     row = (await session.execute(again)).mappings().one_or_none()
@@ -95,6 +133,7 @@ async def update_plugin(session: AsyncSession, record: PluginRecord) -> None:
         "log_level": record.log_level.value,
         "desired": record.desired.value,
         "generation": record.generation,
+        "load_generation": record.load_generation,
         "updated_at": record.updated_at,
     }
     await session.execute(update(Plugin).where(Plugin.id == record.id).values(values))
@@ -154,7 +193,7 @@ async def save_satisfaction(session: AsyncSession, records: Iterable[PluginRecor
             await session.execute(update(PluginDependency).where(*mine).values(values))
 
 
-async def _needs(session: AsyncSession) -> dict[int, tuple[Dependency, ...]]:
+async def _needs(session: AsyncSession, of: Callable[[Any, Any], Any]) -> dict[int, tuple[Dependency, ...]]:
     found: dict[int, list[Dependency]] = {}
     columns = (
         PluginDependency.plugin_id,
@@ -163,17 +202,16 @@ async def _needs(session: AsyncSession) -> dict[int, tuple[Dependency, ...]]:
         PluginDependency.specifier,
         PluginDependency.optional,
     )
-    for plugin_id, kind, name, specifier, optional in await session.execute(
-        select(*columns).order_by(PluginDependency.id)
-    ):
+    query = of(PluginDependency.plugin_id, select(*columns).order_by(PluginDependency.id))
+    for plugin_id, kind, name, specifier, optional in await session.execute(query):
         found.setdefault(plugin_id, []).append(Dependency(DependencyKind(kind), name, specifier, optional))
     return {plugin_id: tuple(needs) for plugin_id, needs in found.items()}
 
 
-async def _invalid_hooks(session: AsyncSession) -> dict[int, int]:
+async def _invalid_hooks(session: AsyncSession, of: Callable[[Any, Any], Any]) -> dict[int, int]:
     invalid = PluginHook.binding == BindingStatus.INVALID.value
     counted = select(PluginHook.plugin_id, func.count()).where(invalid).group_by(PluginHook.plugin_id)
-    return {row[0]: row[1] for row in await session.execute(counted)}
+    return {row[0]: row[1] for row in await session.execute(of(PluginHook.plugin_id, counted))}
 
 
 def _record(
@@ -199,6 +237,7 @@ def _record(
         log_level=LogLevel(row["log_level"]),
         desired=Desired(row["desired"]),
         generation=row["generation"],
+        load_generation=row["load_generation"],
         needs=tuple(needs),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -217,7 +256,7 @@ def _instance(record: PluginRecord, node: str) -> dict[str, Any]:
         "plugin_id": record.id,
         "node": node,
         "state": record.state.value,
-        "generation": record.generation,
+        "generation": record.behind.generation if record.behind else record.generation,
         "cause": record.cause,
         "failures": record.failures,
         "since": record.since,

@@ -68,7 +68,7 @@ async def _change(stage: Stage, plugin_id: int, write: Write, tag: AuditTag, act
 
         async def work(session: AsyncSession) -> tuple[_Changed, PluginRecord, Entry]:
             view = await write(session, instance.running if instance else None)
-            after = replace(record, generation=record.generation + 1, updated_at=stage.clock.now())
+            after = record.changed(stage.clock.now())
             subscriptions: tuple[Subscription, ...] = ()
             if instance is not None:
                 subscriptions, invalid = await stage.bindings.rebound(session, after, instance.running)
@@ -77,7 +77,7 @@ async def _change(stage: Stage, plugin_id: int, write: Write, tag: AuditTag, act
                 subscriptions = standing(after, await stage.hook_store.list(session, plugin_id))
             return _Changed(view, subscriptions), after, Entry(tag, actor, after, _details(view))
 
-        changed = await stage.ledger.write(work)
+        changed = await stage.ledger.write(record, work)
         if instance is not None:
             instance.subscriptions = changed.subscriptions
         if instance is not None or changed.subscriptions or tag is not AuditTag.HOOK_CREATED:

@@ -83,7 +83,7 @@ def described(record: PluginRecord, draft: PluginDraft, release: Release) -> Plu
 
 async def upgrade(stage: Stage, before: PluginRecord, wanted: Upgrade, actor: Actor) -> PluginRecord:
     """Let a new release take over; `UpgradeFailedError`, `ConfigurationConflictError`, `DependenciesUnsatisfiedError`, `VersionStillNeededError`."""
-    after = replace(wanted.after, **_moving(stage, before))
+    after = _moving(stage, before, wanted.after)
     check_change(stage, before, after)
     equipment = None
     if before.state is State.ACTIVE:
@@ -99,7 +99,7 @@ async def upgrade(stage: Stage, before: PluginRecord, wanted: Upgrade, actor: Ac
 async def take_back(stage: Stage, before: PluginRecord, wanted: Return, actor: Actor) -> PluginRecord:
     """Let a kept release take over again; `RollbackFailedError`, `DependenciesUnsatisfiedError`, `VersionStillNeededError`."""
     description = wanted.passage.description
-    after = replace(before, **description, **_moving(stage, before), release=wanted.release)
+    after = _moving(stage, before, replace(before, **description, release=wanted.release))
     if wanted.why is None:
         check_change(stage, before, after)
     equipment = None
@@ -115,10 +115,10 @@ async def take_back(stage: Stage, before: PluginRecord, wanted: Return, actor: A
     return await _switch(stage, after, equipment, saving, refusal)
 
 
-def _moving(stage: Stage, before: PluginRecord) -> dict[str, Any]:
+def _moving(stage: Stage, before: PluginRecord, after: PluginRecord) -> PluginRecord:
     now = stage.clock.now()
     since = now if before.state is State.ACTIVE else before.since
-    return {"generation": before.generation + 1, "updated_at": now, "since": since}
+    return replace(after, generation=before.generation).reloaded(now, since=since)
 
 
 async def _switch(

@@ -4,6 +4,7 @@
 2. That it is to go back is stored before anything is done, so that a host that is killed meanwhile does it at its next start.
 3. An operator who disables, uninstalls or upgrades the plugin again ends the watch.
 4. Where the old version cannot return, that is told, and the watch ends: what runs now stays.
+5. Every node watches its own instance: harm on one lets the old version return on all.
 """
 
 import logging
@@ -154,9 +155,12 @@ class Trials:
 
     async def _return(self, record: PluginRecord, trial: _Trial, breach: str) -> None:
         why = f"Version {record.version} went back by itself: {breach}"
-        if trial.breach is None:
-            trial.breach = breach
-            async with self._database.transaction() as session:
+        async with self._database.transaction() as session:
+            if trial.passage not in {one.id for one in await passages.watched(session)}:
+                self._trials.pop(record.id, None)  # another node let it go back, or ended the watch
+                return
+            if trial.breach is None:
+                trial.breach = breach
                 await passages.mark(session, trial.passage, breach=breach)
         try:
             operation = await self._upgrader.begin_rollback(record.id, SYSTEM, why=why)

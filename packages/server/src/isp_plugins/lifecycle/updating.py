@@ -44,7 +44,7 @@ async def update(stage: Stage, record: PluginRecord, changes: PluginChanges, act
     if not fields:
         return
     _refuse_packaged(record, after)
-    after = replace(after, generation=record.generation + 1, updated_at=stage.clock.now())
+    after = (after.reloaded if RELOADS.intersection(fields) else after.changed)(stage.clock.now())
     check_change(stage, record, after)
     writing = _Writing(stage, record, after, fields, actor)
     if record.state is State.ACTIVE and RELOADS.intersection(fields):

@@ -168,7 +168,7 @@ class Upgrader:
             fetched = await preparer.fetch(package, progress, staging)
             async with progress.step("manifest"):
                 manifest = await preparer.manifest_of(fetched)
-                before, difference = self._accept(order, manifest, progress, claims)
+                before, difference = await self._accept(order, manifest, progress, claims)
                 await preparer.ask_subscribers(manifest, fetched.wheel)
             release = await preparer.release(fetched, manifest, progress, staging)
             async with progress.step("migrate"):
@@ -191,7 +191,7 @@ class Upgrader:
             await self._shelf.sweep()
             return self._result(before, switched) | {"configuration": list(migration.changes)}
 
-    def _accept(
+    async def _accept(
         self, order: UpgradeOrder, manifest: Manifest, progress: Progress, claims: AsyncExitStack
     ) -> tuple[PluginRecord, GrantsDifference]:
         """Refuse another plugin, the same or a lower version, and grants that nobody accepted."""
@@ -199,11 +199,12 @@ class Upgrader:
         if manifest.name != before.name:
             raise PackageNameMismatchError(found=manifest.name, expected=before.name)
         self._preparer.expect(package, manifest, progress)
+        await self._preparer.claim(before.name, progress, claims)
+        before = await self._as_stored(order.plugin_id)
         _require_other(before, manifest.version, lower=order.allow_downgrade)
         old, new = Grants.of_manifest(_release(before).manifest), self._preparer.grants_of(manifest)
         if not order.dry_run:
             consent.check(before.name, old, new, accepted=package.accept_grants)
-        self._preparer.claim(before.name, progress, claims)
         return before, grants_difference(old, new)
 
     async def _roll_back(
@@ -212,7 +213,8 @@ class Upgrader:
         async with AsyncExitStack() as claims:
             before = self._installed(plugin_id)
             async with progress.step("find"):
-                self._preparer.claim(before.name, progress, claims)
+                await self._preparer.claim(before.name, progress, claims)
+                before = await self._as_stored(plugin_id)
                 release, passage = await self._kept(before, release_id)
                 await self._require_files(before, release)
                 progress.detail(f"{before.name} {release.version}")
@@ -245,6 +247,11 @@ class Upgrader:
         except (PluginSystemError, OSError) as error:
             name = f"{record.name} {release.version}"
             raise InstallationMissingError(name=name, cause=cause_of(error)) from error
+
+    async def _as_stored(self, plugin_id: int) -> PluginRecord:
+        """The plugin after whatever another node made of it until now; `NotInstalledError`."""
+        await self._manager.convergence.catch_up(plugin_id)
+        return self._installed(plugin_id)
 
     def _installed(self, plugin_id: int) -> PluginRecord:
         record = self._directory.get(plugin_id)

@@ -32,6 +32,7 @@ from isp_plugins.lifecycle.shelf import Shelf
 from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
+from isp_plugins.nodes.claims import Claims
 from isp_plugins.operations import Operations
 from isp_plugins.packages.depot import open_depot
 from isp_plugins.packages.store import PackageStore
@@ -259,7 +260,11 @@ def build_packaging(
     )  # fmt: skip
     shelf = Shelf(packages, database, directory)
     preparer = Preparer(
-        packages=packages, dispatcher=engine, shelf=shelf, staging=base.data_directory.path / "staging"
+        packages=packages,
+        dispatcher=engine,
+        shelf=shelf,
+        staging=base.data_directory.path / "staging",
+        claims=Claims(database, settings.node),
     )
     upgrader = Upgrader(
         manager=manager, directory=directory, preparer=preparer, packages=packages, operations=operations,
@@ -270,6 +275,7 @@ def build_packaging(
         clock=clock, budget=Budget(settings.upgrade_error_percent, settings.upgrade_min_calls),
     )  # fmt: skip
     manager.on_uninstalled, manager.on_switched, manager.on_death = shelf.sweep, trials.begin, trials.died
+    manager.convergence.on_gone, manager.convergence.on_switched = shelf.sweep, trials.begin
     installer = Installer(
         manager=manager, directory=directory, preparer=preparer, operations=operations,
         configuration=its.configuration, database=database,

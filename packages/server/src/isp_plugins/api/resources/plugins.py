@@ -88,7 +88,7 @@ async def update_plugin(
     if_match: IfMatch = None,
 ) -> Response:
     """Change a plugin's registration; an active one is reloaded where the change needs it, and stays as it was if that fails."""
-    _check_etag(system, plugin_id, if_match)
+    await _check_etag(system, plugin_id, if_match)
     await system.manager.update(
         plugin_id, PluginChanges.of(body.model_dump(mode="json", exclude_unset=True)), caller.actor
     )
@@ -116,7 +116,7 @@ async def delete_plugin(
 
     What `keep` names is found again by the next plugin of its name. With `dry_run` nothing is done, and the plan is shown (200).
     """
-    _check_etag(system, plugin_id, if_match)
+    await _check_etag(system, plugin_id, if_match)
     parts = parts_of(keep)
     if dry_run:
         return JsonBytes(dump(await system.uninstaller.plan(plugin_id, parts, drop_logs=drop_logs)))
@@ -148,8 +148,9 @@ def _etag(system: PluginSystem, plugin_id: int) -> str:
     return f'"{system.directory.get(plugin_id).generation}"'
 
 
-def _check_etag(system: PluginSystem, plugin_id: int, if_match: str | None) -> None:
+async def _check_etag(system: PluginSystem, plugin_id: int, if_match: str | None) -> None:
     """Refuse a change that was made on an older generation of the plugin."""
+    await system.manager.convergence.catch_up(plugin_id)
     found = _etag(system, plugin_id)
     wanted = {tag.strip() for tag in (if_match or "*").split(",")}
     if "*" not in wanted and found not in wanted:

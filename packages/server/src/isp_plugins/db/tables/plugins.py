@@ -31,6 +31,9 @@ class Plugin(Base):
     log_level: Mapped[str] = mapped_column(Word, default="INFO")
     desired: Mapped[str] = mapped_column(Word, default="disabled", index=True)
     generation: Mapped[int] = mapped_column(default=1)
+    """Raised by every change."""
+    load_generation: Mapped[int] = mapped_column(default=1, server_default="1")
+    """The last change for which a running instance has to be replaced: code, release, configuration, a reload."""
     release_id: Mapped[int | None]
     """What is installed of it (`plugin_releases`, which hangs on this row, not the other way round); none for code on the plugin path."""
     uninstalled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
