@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from isp_plugins.runtime.worker.confining import exists_here
+from isp_plugin_sdk.sandbox.privileges import exists_here
 
 FIRST_UID = 1_879_048_192 if exists_here(1_879_048_192 + 10_000) else 65_000
 HEAD = "import os, subprocess, sys, time"

@@ -39,7 +39,7 @@ class _Applying:
         self.abi = landlock.abi()
         self.parent = os.getppid()
         self.own_user = self.own_view = self.keeps_reading = self.signals_scoped = False
-        self.own_processes = False
+        self.own_processes = self.attributes = False
 
     def results(self) -> Iterator[tuple[Layer, str | None]]:
         """Apply every layer; each with None, or why it does not hold."""
@@ -52,6 +52,10 @@ class _Applying:
         if user is not None:
             yield Layer.USER, user or None
         files = _tried(self.bind_files) if self.abi else NO_LANDLOCK
+        kept_to_own = self.own_view or (self.own_user and not self.keeps_reading)
+        if files is None and self.policy.file_attributes and not kept_to_own:
+            files = "modes and times of files of its user can be changed: there are no namespaces"
+        self.attributes = kept_to_own or self.policy.file_attributes
         calls = self.filter_calls()
         yield Layer.FILES, files
         yield Layer.NETWORK, self.network_problem(files, calls)
@@ -154,7 +158,7 @@ class _Applying:
             processes=self.policy.processes,
             execute=bool(self.policy.execute),
             connect=bool(self.policy.native_ports),
-            file_attributes=self.own_view or (self.own_user and not self.keeps_reading),
+            file_attributes=self.attributes,
         )
         try:
             seccomp.install(seccomp.build(needs))
