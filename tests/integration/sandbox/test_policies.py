@@ -124,9 +124,19 @@ def test_granted_processes_live_in_the_same_sandbox(kit, target):
     assert "Permission denied" in outcome["value"]
 
 
-def test_granted_processes_cannot_signal_the_host(kit, target):
-    outcome, _ = one(kit, target, "import os; os.kill(target['pid'], 0)", processes=True)
-    assert outcome["error"] == "PermissionError"
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_granted_processes_cannot_signal_the_host(kit, target, namespaces):
+    """In a namespace of processes the host's number is nobody's; without one Landlock refuses."""
+    outcome, _ = one(
+        kit, target, "import os; os.kill(target['pid'], 0)", processes=True, namespaces=namespaces
+    )
+    assert outcome["error"] in {"PermissionError", "ProcessLookupError"}
+
+
+def test_without_a_namespace_of_processes_the_report_says_who_looks_for_what_is_left(kit, target):
+    _outcome, ended = one(kit, target, "value = 1", processes=True, namespaces=False)
+    assert ended.report["level"] == "full"
+    assert "lineage" in [each["layer"] for each in ended.report["missing"] if "next start" in each["why"]]
 
 
 def test_granted_port_is_reached_and_no_other(kit, target):

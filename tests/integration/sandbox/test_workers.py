@@ -10,12 +10,13 @@ import pytest
 
 from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugin_sdk.sandbox.policy import Enforcement
+from isp_plugin_sdk.sandbox.privileges import exists_here
 from isp_plugins.clock import SystemClock
 from isp_plugins.contracts.grants import DenialKind
 from isp_plugins.contracts.worker import WorkerProgram
 from isp_plugins.runtime.errors import ExecutionFailedError
 from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
-from isp_plugins.runtime.worker.confining import Confiner, exists_here, own_folder
+from isp_plugins.runtime.worker.confining import Confiner, own_folder
 from isp_plugins.runtime.worker.errors import WorkerNotStartedError
 from support.runtime import WorkerFolder
 from support.sandbox import IS_ROOT

@@ -99,7 +99,7 @@ def test_no_difference_has_no_minus():
 
 
 def test_kernel_with_everything_is_ok():
-    assert statuses(check_kernel(KERNEL)) == {"kernel": "ok", "sandbox": "ok"}
+    assert statuses(check_kernel(KERNEL)) == {"kernel": "ok", "sandbox": "ok", "lineage": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_sandbox_that_is_less_than_asked_for_is_told(change, status):
     ],
 )
 def test_what_the_kernel_lacks_is_a_warning_that_names_it(change, word):
-    found, _sandbox = check_kernel(replace(KERNEL, **change))
+    found, *_others = check_kernel(replace(KERNEL, **change))
     assert found.status == "warning"
     assert word in found.found.partition("lacking")[2]
 
@@ -183,3 +183,8 @@ def test_what_only_a_server_knows_is_unknown_without_one():
 )  # fmt: skip
 def test_plugin_that_should_run_and_does_not_is_a_problem(state, wanted, status):
     assert check_plugins([PluginStateFacts("mailer", state, wanted)]).status == status
+
+
+@pytest.mark.parametrize(("lineage", "status"), [(False, "warning"), (Unread("no child"), "unknown")])
+def test_who_ends_what_workers_started_is_told(lineage, status):
+    assert statuses(check_kernel(replace(KERNEL, lineage=lineage)))["lineage"] == status

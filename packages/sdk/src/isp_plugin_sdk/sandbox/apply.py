@@ -1,7 +1,8 @@
 """Applies a policy to this process, all layers in their order, before any line of the plugin has run.
 
 1. Namespaces first (they need privileges), then limits, then the user and the capabilities, then `no_new_privs`, Landlock, and seccomp last.
-2. Call it with one thread: Landlock and a namespace of users bind only the thread that asks, and what it starts.
+2. Call it with one thread: Landlock and a namespace of users bind only the thread that asks, and what it starts. With a namespace of processes it
+   returns in another process than called it (`lineage`): numbers of processes asked before mean nothing after.
 3. A layer that cannot be had is reported with its reason, never passed over; with `Enforcement.REQUIRE` it is an error, and the process must end.
 4. Nothing here can be undone by the process, whatever runs in it later.
 """
@@ -10,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from isp_plugin_sdk.sandbox import landlock, namespaces, own_files, privileges, rlimits, seccomp
+from isp_plugin_sdk.sandbox import landlock, lineage, namespaces, own_files, privileges, rlimits, seccomp
 from isp_plugin_sdk.sandbox.errors import SandboxIncompleteError
 from isp_plugin_sdk.sandbox.policy import Enforcement, SandboxPolicy
 from isp_plugin_sdk.sandbox.report import Layer, Report, report_of
@@ -38,16 +39,23 @@ class _Applying:
         self.abi = landlock.abi()
         self.parent = os.getppid()
         self.own_user = self.own_view = self.keeps_reading = self.signals_scoped = False
+        self.own_processes = self.attributes = False
 
     def results(self) -> Iterator[tuple[Layer, str | None]]:
         """Apply every layer; each with None, or why it does not hold."""
         yield Layer.NAMESPACES, self.separate()
+        if self.policy.processes:
+            yield Layer.LINEAGE, self.bind_lineage()
         user = self.whom_to_become()
         yield Layer.LIMITS, _tried(lambda: rlimits.set_limits(self.policy, own_user=self.own_user))
         yield Layer.PRIVILEGES, _tried(self.give_up)
         if user is not None:
             yield Layer.USER, user or None
         files = _tried(self.bind_files) if self.abi else NO_LANDLOCK
+        kept_to_own = self.own_view or (self.own_user and not self.keeps_reading)
+        if files is None and self.policy.file_attributes and not kept_to_own:
+            files = "modes and times of files of its user can be changed: there are no namespaces"
+        self.attributes = kept_to_own or self.policy.file_attributes
         calls = self.filter_calls()
         yield Layer.FILES, files
         yield Layer.NETWORK, self.network_problem(files, calls)
@@ -69,6 +77,14 @@ class _Applying:
         except OSError as error:
             return f"the kernel refuses them to this user ({error.strerror})"
         self.own_view = True
+        return None
+
+    def bind_lineage(self) -> str | None:
+        """Go on in a namespace of processes, so that what is started ends with this."""
+        if not self.policy.namespaces or not lineage.begin():
+            return "there is no namespace of processes: the host looks for what is left, at its end and at the host's next start"
+        lineage.enter(self.parent)
+        self.parent, self.own_processes = os.getppid(), True
         return None
 
     def whom_to_become(self) -> str | None:
@@ -142,7 +158,7 @@ class _Applying:
             processes=self.policy.processes,
             execute=bool(self.policy.execute),
             connect=bool(self.policy.native_ports),
-            file_attributes=self.own_view or (self.own_user and not self.keeps_reading),
+            file_attributes=self.attributes,
         )
         try:
             seccomp.install(seccomp.build(needs))
@@ -159,8 +175,8 @@ class _Applying:
         return None
 
     def signal_problem(self, calls: str | None) -> str | None:
-        """Landlock scopes signals; so does seccomp, as long as there is only one process."""
-        if self.signals_scoped or (calls is None and not self.policy.processes):
+        """Landlock scopes signals, and a namespace of processes shows no others; seccomp does, as long as there is only one process."""
+        if self.signals_scoped or self.own_processes or (calls is None and not self.policy.processes):
             return None
         return "processes are granted, and this kernel's Landlock does not scope signals (6.12 or newer)"
 

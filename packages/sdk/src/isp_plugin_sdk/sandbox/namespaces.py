@@ -2,7 +2,7 @@
 
 1. The view is read-only but for what may be written. They only add to the full set: what they deny is denied by other means already, except that they let a worker change modes and times of its
    own files without reaching others' (seccomp refuses that to a worker without them).
-2. A namespace of processes is left out: the host could not see the worker by its number, and Landlock already scopes signals.
+2. A namespace of processes is only for a worker that may start some (`lineage`): what starts none leaves none behind, and three processes cost more than one.
 3. Root takes them as it is; an ordinary user takes a namespace of users along, in which it stays who it is.
 4. The sockets that the host hands over belong to the host's network and work on in here.
 """

@@ -48,6 +48,9 @@ class SandboxPolicy(NamedTuple):
     uid: int | None = None
     """The user to become, where it is started as root; None: it stays who it is."""
     gid: int | None = None
+    file_attributes: bool = False
+    """Whether it may change modes, times and owners of files even where neither a view nor a user of its own keeps that to its own files:
+    builds cannot do without. Then the files are reported as not held."""
     namespaces: bool = True
     """Whether it gets namespaces of its own where the kernel lets it."""
 

@@ -35,6 +35,15 @@ class _Sets(ctypes.Structure):
     )
 
 
+def exists_here(uid: int, table: str | None = None) -> bool:
+    """Whether this user namespace (a container, say) has that user number; `table` is the text of /proc/self/uid_map."""
+    if table is None:
+        with open("/proc/self/uid_map", encoding="ascii") as file:  # noqa: PTH123  pathlib costs a worker's start
+            table = file.read()
+    ranges = (map(int, line.split()) for line in table.splitlines())
+    return any(first <= uid < first + count for first, _outside, count in ranges)
+
+
 def reachable(paths: Iterable[str], *, uid: int, gid: int) -> str | None:
     """The first of the existing paths that this user cannot read, asked of the kernel; None where it can read all. Needs root."""
     groups = os.getgroups()

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from isp_plugin_sdk.sandbox import landlock, namespaces, seccomp
+from isp_plugin_sdk.sandbox import landlock, lineage, namespaces, seccomp
 from isp_plugin_sdk.sandbox.kernel import MACHINE
 
 PROBE_WITHIN_S = 5.0
@@ -29,6 +29,8 @@ class Offer:
     """The kernel filters, and the filter knows the machine."""
     namespaces: bool | None
     """Whether a worker of this user may have its own; None: it could not be tried."""
+    lineage: bool | None
+    """Whether a worker of this user may have a namespace of processes, with which the kernel ends all that it started."""
     root: bool
     """Started as root, so that workers can be given another user."""
 
@@ -39,12 +41,13 @@ class Offer:
 
 
 def probe() -> Offer:
-    """Ask; blocks for some 20 ms."""
+    """Ask; blocks for some 40 ms."""
     return Offer(
         machine=MACHINE,
         landlock_abi=landlock.abi(),
         seccomp=filters(),
         namespaces=namespaces_allowed(),
+        lineage=lineage_allowed(),
         root=os.geteuid() == 0,
     )
 
@@ -58,6 +61,11 @@ def namespaces_allowed() -> bool | None:
     """Whether a child of this user may have a view and a network of its own."""
     flags = namespaces.NEWNS | namespaces.NEWNET | namespaces.NEWIPC
     return unshare_allowed(flags if os.geteuid() == 0 else flags | namespaces.NEWUSER)
+
+
+def lineage_allowed() -> bool | None:
+    """Whether a child of this user may have a namespace of processes."""
+    return unshare_allowed(lineage.NEWPID if os.geteuid() == 0 else lineage.NEWPID | namespaces.NEWUSER)
 
 
 def unshare_allowed(flags: int) -> bool | None:

@@ -24,9 +24,11 @@ class Layer(StrEnum):
     """The host's own user, where the host is root."""
     NAMESPACES = "namespaces"
     """A network, file system view and shared memory of its own: beyond the full set, where the kernel lets it."""
+    LINEAGE = "lineage"
+    """What it starts ends with it by the kernel, whatever it does; of plugins with the grant `processes`. Without it the host looks for what is left."""
 
 
-BEYOND = frozenset({Layer.NAMESPACES})
+BEYOND = frozenset({Layer.NAMESPACES, Layer.LINEAGE})
 """What the full set does not need."""
 
 

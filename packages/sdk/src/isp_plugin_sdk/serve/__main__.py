@@ -17,7 +17,7 @@ def serve(options: Options, parent: int) -> None:
     """Serve one plugin; never returns."""
     link = Link(open_end(), standard_codec() if options.standard_json else best_codec())
     try:
-        sandbox = enter()
+        sandbox, parent = enter(parent)
     except PluginSdkError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(3) from None

@@ -1,8 +1,9 @@
-"""Runs one hook of a build backend (PEP 517), away from every network; started by `building` with the build environment's own Python.
+"""Runs one hook of a build backend (PEP 517), in its sandbox; started by `building` with the build environment's own Python.
 
-    python -I build_child.py requires|wheel BACKEND BACKEND_PATH OUT RESULT
+    python -I build_child.py requires|wheel BACKEND BACKEND_PATH OUT RESULT SDK POLICY
 
-Standard library only, and nothing of this product: the interpreter that runs it knows no other package than the build's.
+1. Standard library only, and of this product nothing but the sandbox, which is read from the folder SDK and forgotten before the backend is imported.
+2. With the sandbox switched off the network is left all the same, where the kernel allows.
 """
 
 import ctypes
@@ -16,18 +17,40 @@ from typing import Any
 
 _NEW_USER, _NEW_PID, _NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
 _PR_SET_PDEATHSIG = 1
+_PRODUCT = "isp_plugin_sdk"
 
 
 def main(arguments: list[str]) -> int:
-    """Cut the network off, then call the backend."""
-    what, backend, places, out, result = arguments
-    without_network = _leave_the_network()
+    """Enter the sandbox, then call the backend."""
+    what, backend, places, out, result, sdk, policy = arguments
+    holds = _enter(sdk, policy)
     sys.path[:0] = [os.path.realpath(place) for place in json.loads(places)]
     value = _call(backend, what, out)
-    Path(result).write_text(
-        json.dumps({"value": value, "without_network": without_network}), encoding="utf-8"
-    )
+    Path(result).write_text(json.dumps({"value": value, **holds}), encoding="utf-8")
     return 0
+
+
+def _enter(sdk: str, policy: str) -> dict[str, Any]:
+    """Be bound; whether the network is out of reach, and what is lacking of the sandbox. Ends where it is required and cannot be had."""
+    sys.path.insert(0, sdk)
+    from isp_plugin_sdk.errors import PluginSdkError
+    from isp_plugin_sdk.sandbox.apply import apply_policy
+    from isp_plugin_sdk.sandbox.policy import Enforcement, SandboxPolicy
+
+    sys.path.remove(sdk)
+    wanted = SandboxPolicy.from_json(policy)
+    try:
+        report = apply_policy(wanted)
+    except PluginSdkError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(3) from None
+    finally:
+        for name in [each for each in sys.modules if each.partition(".")[0] == _PRODUCT]:
+            del sys.modules[name]
+    if wanted.enforcement is Enforcement.OFF:
+        return {"without_network": _leave_the_network(), "lacking": ""}
+    without = bool({"network", "namespaces"} & {layer.value for layer in report.holds})
+    return {"without_network": without, "lacking": report.lacking}
 
 
 def _leave_the_network() -> bool:

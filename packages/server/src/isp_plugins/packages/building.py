@@ -1,21 +1,25 @@
-"""Builds the wheel of a plugin's own source: requirements as wheels, then the source's own code without a network.
+"""Builds the wheel of a plugin's own source: requirements as wheels, then the source's own code in a sandbox, without a network.
 
 1. What the build needs is fetched first, wheels only, into an environment of its own that is thrown away with staging.
-2. The build runs in a network of its own with nobody in it, in its own process ids where the kernel allows, with a time limit.
-   Where the kernel allows neither, it runs all the same, and that is logged.
-3. A command has nothing to build: its folder is packed as it is.
+2. The build runs in the sandbox of `build_policy`, with a time limit. What the kernel lacks of it is logged, and with `require` nothing is built.
+3. What the build wrote is a stranger's: no link is followed and no shape believed. Folders in which the host's own tools work are not the build's to write.
+4. A command has nothing to build: its folder is packed as it is.
 """
 
 import json
 import logging
+import os
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import isp_plugin_sdk
 from isp_plugin_sdk.manifest import FILE_NAME
+from isp_plugins.packages.build_policy import BuildSandbox
 from isp_plugins.packages.errors import BuildFailedError, PackageShapeError
+from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import SHOWN_LOG_LINES, PackageLimits
 from isp_plugins.packages.manifests import GROUP, parse
 from isp_plugins.packages.masking import masked
@@ -28,6 +32,9 @@ from isp_plugins.packages.wheel_writer import About, Content, write_wheel
 from isp_plugins.packages.wheels import check_wheel
 
 _CHILD = Path(__file__).with_name("build_child.py")
+_SDK = Path(isp_plugin_sdk.__file__).parents[1]
+MAX_ANSWER = 1024 * 1024
+"""Bytes of what a build answers that are read."""
 _DEFAULT = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b")
 """The line of a traceback that names the exception."""
@@ -43,21 +50,25 @@ class _Backend:
     path: list[str]
 
 
-async def build_distribution(uv: Uv, source: Path, staging: Path, limits: PackageLimits) -> Path:
+async def build_distribution(
+    uv: Uv, source: Path, staging: Path, limits: PackageLimits, sandbox: BuildSandbox
+) -> Path:
     """The wheel of a folder with `pyproject.toml`; `BuildFailedError` with the end of the build's output."""
     backend = _backend_of(source)
-    builder = _Builder(uv, source, staging / "build", limits)
+    builder = _Builder(uv, source, staging / "build", limits, sandbox)
     await builder.prepare(backend.requires)
     more = await builder.call("requires", backend)
-    if more["value"]:
-        await builder.install(_texts(more["value"]))
+    if more.value:
+        await builder.install(_requirements(more.value))
     built = await builder.call("wheel", backend)
-    if not built["without_network"]:
+    if not built.without_network:
         _logger.warning(
             "The kernel offers no network namespace: %s was built with the network within reach", source.name
         )
-    wheel = builder.out / Path(str(built["value"])).name
-    if not wheel.is_file():
+    if built.lacking:
+        _logger.warning("%s was built in a sandbox that lacks %s", source.name, built.lacking)
+    wheel = builder.out / Path(str(built.value)).name
+    if wheel.is_symlink() or not wheel.is_file():
         raise BuildFailedError(problem="the build backend named no wheel that it wrote", log=())
     check_wheel(wheel, limits)
     return wheel
@@ -114,57 +125,98 @@ def _texts(value: Any) -> list[str]:
     return value
 
 
+def _requirements(value: Any) -> list[str]:
+    """What a build says that it needs more."""
+    try:
+        return _texts(value)
+    except TypeError as error:
+        raise BuildFailedError(problem=f"its backend's requirements: {error}", log=()) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a build wrote; a stranger's words."""
+
+    value: Any
+    without_network: bool
+    lacking: str
+
+
+def _answer_in(file: Path) -> _Answer | None:
+    """Read it; None for what is no answer."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            told = json.loads(stream.read(MAX_ANSWER))
+        return _Answer(told["value"], bool(told["without_network"]), str(told["lacking"])[:500])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 class _Builder:
-    def __init__(self, uv: Uv, source: Path, folder: Path, limits: PackageLimits) -> None:
+    """The folders of one build: those of the host's tools, and those that the build itself may write."""
+
+    def __init__(
+        self, uv: Uv, source: Path, folder: Path, limits: PackageLimits, sandbox: BuildSandbox
+    ) -> None:
         self._uv = uv
+        self._sandbox = sandbox
         self._source = source
         self._limits = limits
         self._environment = folder / "environment"
+        self._tools = folder / "tools"
         self._home = folder / "home"
         self.out = folder / "wheel"
 
     async def prepare(self, requires: list[str]) -> None:
-        with telling_full_disk(self._home):
-            for folder in (self._home, self.out):
+        with telling_full_disk(self._tools):
+            for folder in (self._tools, self._home, self.out):
                 folder.mkdir(parents=True, exist_ok=True)
-        made = await self._uv.run_bare("venv", str(self._environment), "--no-project", folder=self._home)
+        made = await self._uv.run_bare("venv", str(self._environment), "--no-project", folder=self._tools)
         if not made.worked:
-            refuse_full_disk(made.output, self._home)
+            refuse_full_disk(made.output, self._tools)
             raise BuildFailedError(problem=in_words(made.output), log=())
         if requires:
             await self.install(requires)
 
     async def install(self, requires: list[str]) -> None:
-        file = self._home / "requires.txt"
+        file = self._tools / "requires.txt"
         file.write_text(
             "".join(f"{' '.join(one.split())}\n" for one in requires if not one.lstrip().startswith("-"))
         )
         done = await self._uv.run(
             "pip", "install", f"--requirement={file}", f"--python={self._environment}", "--only-binary=:all:",
-            "--no-sources", folder=self._home,
+            "--no-sources", folder=self._tools,
         )  # fmt: skip
         if not done.worked:
-            refuse_full_disk(done.output, self._home)
+            refuse_full_disk(done.output, self._tools)
             raise BuildFailedError(
                 problem=f"what the build needs cannot be had: {in_words(done.output)}", log=()
             )
 
-    async def call(self, what: str, backend: _Backend) -> dict[str, Any]:
+    async def call(self, what: str, backend: _Backend) -> _Answer:
         """Let the backend answer one question in a process of its own."""
         result, python = self._home / f"{what}.json", self._environment / "bin" / "python"
-        bin_first = f"{self._environment / 'bin'}:{base_environment(self._home)['PATH']}"
+        host_path = base_environment(self._home)["PATH"]
+        own = (self._source, self._home, self.out)
+        await in_thread(self._sandbox.give, *own)
+        policy = self._sandbox.policy(
+            own, path=host_path, file_bytes=self._limits.unpacked_bytes, build_s=self._limits.build_s
+        )
         finished = await run(
-            [str(python), "-I", str(_CHILD), what, backend.name, json.dumps(backend.path), str(self.out), str(result)],
-            environment={"PATH": bin_first, "HOME": str(self._home), "TMPDIR": str(self._home), "LANG": "C.UTF-8"},
+            [str(python), "-I", str(_CHILD), what, backend.name, json.dumps(backend.path), str(self.out), str(result), str(_SDK), policy.to_json()],
+            environment={
+                "PATH": f"{self._environment / 'bin'}:{host_path}", "HOME": str(self._home), "TMPDIR": str(self._home), "LANG": "C.UTF-8",
+            },
             folder=self._source,
             timeout_s=self._limits.build_s,
             file_bytes=self._limits.unpacked_bytes,
-            log_in=self._home,
+            log_in=self._tools,
         )  # fmt: skip
-        if not finished.worked or not result.is_file():
-            refuse_full_disk(finished.output, self._home)
+        answer = _answer_in(result) if finished.worked else None
+        if answer is None:
+            refuse_full_disk(finished.output, self._tools)
             raise self._failure(finished)
-        answer: dict[str, Any] = json.loads(result.read_text("utf-8"))
         return answer
 
     def _failure(self, finished: Finished) -> BuildFailedError:

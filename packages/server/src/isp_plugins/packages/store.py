@@ -11,8 +11,10 @@ import shutil
 from pathlib import Path
 
 from isp_plugin_sdk.manifest import Manifest
+from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.contracts.worker import WorkerLimits, WorkerProgram
 from isp_plugins.packages import artifacts, environments, locking, manifests
+from isp_plugins.packages.build_policy import BuildSandbox
 from isp_plugins.packages.building import build_distribution, pack_command
 from isp_plugins.packages.depot import Depot
 from isp_plugins.packages.dropping import drop_unused
@@ -51,6 +53,9 @@ class PackageStore:
         self.limits = PackageLimits.of(settings)
         self.folders = PackageFolders(settings.data_dir.absolute())
         self._uv = Uv(settings, self.folders, self.limits)
+        self._builds = BuildSandbox(
+            self.folders.data_dir, Enforcement(settings.sandbox), settings.sandbox_first_uid
+        )
         self._check = check
         self._sdk: SdkWheel | None = None
         self.depot: Depot | None = None
@@ -97,7 +102,7 @@ class PackageStore:
             return tree.path
         if tree.kind is TreeKind.COMMAND:
             return await in_thread(pack_command, tree.path, _made(staging), self.limits)
-        return await build_distribution(self._uv, tree.path, _made(staging), self.limits)
+        return await build_distribution(self._uv, tree.path, _made(staging), self.limits, self._builds)
 
     def read_manifest(self, wheel: Path) -> Manifest:
         """The manifest, held against the wheel and this host; `ManifestInvalidError`, `PackageShapeError`, `HostUnsuitableError`."""

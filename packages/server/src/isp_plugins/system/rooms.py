@@ -42,6 +42,7 @@ from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
 from isp_plugins.runtime.worker.confining import Confiner
 from isp_plugins.runtime.worker.denials import Denials
+from isp_plugins.runtime.worker.leftovers import Leftovers
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
 from isp_plugins.system.host_calls import PluginHostCalls
@@ -211,6 +212,7 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
         on_death=lambda death: manager.on_died(death),  # noqa: PLW0108  the manager is made after its runtime
         mask=base.logs.masked,
         confiner=Confiner(data_dir, enforcement, settings.sandbox_first_uid, its.denials.add),
+        leftovers=Leftovers.taken_over(data_dir),
     )
     in_process = InProcessRuntime(settings.plugin_folders, hooks.threads, asyncio.get_running_loop())
     manager = PluginManager(

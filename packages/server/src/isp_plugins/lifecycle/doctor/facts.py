@@ -107,6 +107,8 @@ class KernelFacts:
     """Whether this process may make groups below its own."""
     sandbox: Enforcement = Enforcement.BEST_EFFORT
     """The operator's setting."""
+    lineage: bool | Unread = True
+    """Whether a worker of this user may have a namespace of processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,6 +185,7 @@ def check_kernel(facts: KernelFacts) -> Iterator[Finding]:
             next_step="the sandbox needs Landlock and seccomp (a kernel 5.13 or newer), the rest adds to it; let systemd delegate a cgroup (Delegate=yes)",
         )
     yield check_sandbox(facts)
+    yield check_lineage(facts)
 
 
 def check_sandbox(facts: KernelFacts) -> Finding:
@@ -206,6 +207,23 @@ def check_sandbox(facts: KernelFacts) -> Finding:
         found,
         expected="Landlock (Linux 5.13 or newer, switched on) and seccomp on x86_64 or aarch64",
         next_step="use a newer kernel; with ISP_PLUGINS_SANDBOX=require no plugin with grants starts here until then",
+    )
+
+
+def check_lineage(facts: KernelFacts) -> Finding:
+    """Who ends what a worker started, when the worker or this server ends, however hard."""
+    if isinstance(facts.lineage, Unread):
+        return unknown("lineage", facts.lineage.why)
+    if facts.lineage:
+        return ok(
+            "lineage", "the kernel ends whatever a plugin with the grant `processes` started, with its worker"
+        )
+    return warning(
+        "lineage",
+        "the kernel gives no namespace of processes: what such a plugin started is looked for and ended, at its worker's end and at the next start "
+        "of this server; a process that emptied its environment would live on after a kill -9 of this server",
+        expected="namespaces of processes, as root or with user namespaces switched on",
+        next_step="switch user namespaces on (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone), or grant `processes` to trusted plugins only",
     )
 
 

@@ -17,7 +17,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def probe_kernel(enforcement: Enforcement = Enforcement.BEST_EFFORT) -> KernelFacts:
-    """What this kernel offers this user; blocks for some 20 ms."""
+    """What this kernel offers this user; blocks for some 40 ms."""
     own, offer = _own_cgroup(), probe()
     unread = Unread("no child could be started")
     return KernelFacts(
@@ -25,6 +25,7 @@ def probe_kernel(enforcement: Enforcement = Enforcement.BEST_EFFORT) -> KernelFa
         landlock_abi=offer.landlock_abi,
         seccomp=offer.seccomp,
         namespaces=unread if offer.namespaces is None else offer.namespaces,
+        lineage=unread if offer.lineage is None else offer.lineage,
         cgroup_v2=own is not None,
         cgroup_delegated=own is not None
         and os.access(own, os.W_OK)

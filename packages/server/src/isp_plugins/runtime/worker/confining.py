@@ -21,6 +21,7 @@ from isp_plugin_sdk.sandbox.granting import policy_of
 from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugin_sdk.sandbox.launch import REPORT_VARIABLE
 from isp_plugin_sdk.sandbox.policy import DEFAULT_MEMORY_MB, DEFAULT_OPEN_FILES, Enforcement, SandboxPolicy
+from isp_plugin_sdk.sandbox.privileges import exists_here
 from isp_plugin_sdk.sandbox.report import Level
 from isp_plugins.contracts.grants import Denial
 from isp_plugins.contracts.runtime import StartRequest
@@ -160,13 +161,6 @@ class Confiner:
 def own_folder(data_dir: Path, plugin_id: int) -> Path:
     """The folder that is a plugin's own to write."""
     return data_dir.absolute() / FOLDERS / str(plugin_id)
-
-
-def exists_here(uid: int, table: str | None = None) -> bool:
-    """Whether this user namespace (a container, say) has that user number; `table` is the text of /proc/self/uid_map."""
-    text = Path("/proc/self/uid_map").read_text(encoding="ascii") if table is None else table
-    ranges = (map(int, line.split()) for line in text.splitlines())
-    return any(first <= uid < first + count for first, _outside, count in ranges)
 
 
 def _make(folder: Path, uid: int | None) -> None:

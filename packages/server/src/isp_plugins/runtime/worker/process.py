@@ -1,7 +1,8 @@
 """One worker process: started clean, watched by its pidfd, and its whole group killed before it is reaped.
 
 1. Nothing of the host reaches it: no environment beside what stands here, no descriptors beside its channel and its output.
-2. It leads a session and group of its own, so that what it started ends with it.
+2. It leads a session and group of its own, so that what it started ends with it. What leaves them ends by the kernel where the worker has a
+   namespace of processes, else the host looks for it by its mark (`leftovers`).
 3. Its pid is ours until we reap it, so a signal can never reach somebody else: nothing is signalled after that.
 4. A Python worker asks the kernel for its own death when the host dies; a `command` of another language is started through a step that
    asks for it (Linux).
@@ -20,6 +21,7 @@ from typing import Any
 
 from isp_plugin_sdk.wire import SOCKET_VARIABLE
 from isp_plugins.contracts.worker import ResourceUse, WorkerProgram
+from isp_plugins.runtime.worker import leftovers
 from isp_plugins.runtime.worker.confining import Confinement
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -79,12 +81,15 @@ class WorkerProcess:
 
 
 def start(
-    program: WorkerProgram, loop: asyncio.AbstractEventLoop, confinement: Confinement | None = None
+    program: WorkerProgram,
+    loop: asyncio.AbstractEventLoop,
+    confinement: Confinement | None = None,
+    mark: str | None = None,
 ) -> tuple[WorkerProcess, socket.socket]:
     """Start a worker; its process and the host's end of its channel. `OSError` where that is impossible."""
     ours, theirs = socket.socketpair()
     try:
-        child = _spawn(program, theirs, confinement)
+        child = _spawn(program, theirs, confinement, mark)
         process = WorkerProcess(child, loop)
     except BaseException:
         ours.close()
@@ -103,9 +108,11 @@ def environment_of(program: WorkerProgram) -> dict[str, str]:
 
 
 def _spawn(
-    program: WorkerProgram, end: socket.socket, confinement: Confinement | None
+    program: WorkerProgram, end: socket.socket, confinement: Confinement | None, mark: str | None
 ) -> "subprocess.Popen[bytes]":
     environment, argv = environment_of(program), list(program.argv)
+    if mark is not None:
+        environment[leftovers.VARIABLE] = mark
     through: tuple[str, str] = ("-c", _THROUGH)
     given: tuple[int, ...] = ()
     if confinement is not None:

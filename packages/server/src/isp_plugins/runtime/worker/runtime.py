@@ -25,6 +25,7 @@ from isp_plugins.runtime.worker.errors import (
     WorkerDiedError,
     WorkerNotStartedError,
 )
+from isp_plugins.runtime.worker.leftovers import Leftovers
 from isp_plugins.runtime.worker.limits import WorkerSettings
 from isp_plugins.runtime.worker.plugin import WorkerPlugin
 from isp_plugins.runtime.worker.worker import Worker
@@ -42,6 +43,7 @@ class WorkerRuntime:
         on_death: Told, on the event loop, of each death that nobody asked for.
         mask: Masks a plugin's secrets in a text.
         confiner: Makes the sandbox of programs with grants; without one they are not started.
+        leftovers: Ends what workers leave behind.
     """
 
     def __init__(
@@ -51,8 +53,11 @@ class WorkerRuntime:
         on_death: Callable[[Death], None],
         mask: Callable[[int, str], str] = lambda _plugin_id, text: text,
         confiner: Confiner | None = None,
+        *,
+        leftovers: Leftovers | None = None,
     ) -> None:
         self._confiner = confiner
+        self._leftovers = leftovers or Leftovers.of(None)
         self._settings = settings
         self._clock = clock
         self._on_death = on_death
@@ -94,6 +99,7 @@ class WorkerRuntime:
             on_death=self._on_death,
             mask=self._mask,
             confinement=self._confined(request, request.program),
+            leftovers=self._leftovers,
         )
         try:
             await worker.start()

@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from isp_plugin_sdk.sandbox.report import Layer
 from isp_plugin_sdk.wire.messages import Message, Shape
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.runtime import StartRequest
@@ -25,6 +26,7 @@ from isp_plugins.runtime.worker.channel import Channel, Pending
 from isp_plugins.runtime.worker.confining import Confinement
 from isp_plugins.runtime.worker.errors import OverdueError, WorkerDiedError
 from isp_plugins.runtime.worker.host_calls import HostDesk
+from isp_plugins.runtime.worker.leftovers import Leftovers
 from isp_plugins.runtime.worker.limits import WorkerSettings
 from isp_plugins.runtime.worker.logs import MAX_LINE, Output, WorkerLog
 from isp_plugins.runtime.worker.process import Ending, WorkerProcess
@@ -51,8 +53,11 @@ class Worker:
         on_death: Callable[[Death], None],
         mask: Callable[[int, str], str],
         confinement: Confinement | None = None,
+        leftovers: Leftovers | None = None,
     ) -> None:
         self.request = request
+        self._leftovers = leftovers or Leftovers.of(None)
+        self._mark = self._leftovers.mark()
         self.confinement = confinement
         self.sandbox: Mapping[str, Any] | None = None
         """What holds of its sandbox, as it says; None: it has none."""
@@ -76,7 +81,7 @@ class Worker:
     async def start(self) -> None:
         """Start the process and open its channel; `OSError`."""
         self._started_at: datetime = self._clock.now()
-        self.process, end = processes.start(self.program, self._loop, self.confinement)
+        self.process, end = processes.start(self.program, self._loop, self.confinement, self._mark)
         self._outputs = [
             Output(stream, level, self.log, self._loop)
             for stream, level in zip(self.process.outputs, (logging.INFO, logging.INFO), strict=False)
@@ -243,6 +248,8 @@ class Worker:
     async def _watch(self) -> None:
         """Wait for its end, take in its last words, and tell everybody."""
         ending = await asyncio.shield(self.process.ended)
+        if self._may_have_left_some():
+            await asyncio.to_thread(self._leftovers.end, self._mark)
         with suppress(TimeoutError):
             async with asyncio.timeout(GONE_S):
                 await self._channel_closed.wait()
@@ -262,6 +269,15 @@ class Worker:
         self._over.set()
         if self.death is not None:
             self._on_death(self.death)
+
+    def _may_have_left_some(self) -> bool:
+        """Whether a process that it started could live on: not where it could start none, or the kernel ends all with it."""
+        if self.confinement is None or self.sandbox is None:
+            return True
+        holds = self.sandbox.get("holds", ())
+        if not self.confinement.policy.processes:
+            return Layer.SYSTEM_CALLS.value not in holds
+        return Layer.LINEAGE.value not in holds
 
     def _unwatch(self) -> None:
         for timer in (*self._hangs, *([self._ping_timer] if self._ping_timer else [])):
