@@ -17,6 +17,8 @@ from isp_plugins.db.engine import CONNECT_TIMEOUT_S, Database
 from isp_plugins.events.lines import CHANNEL, MAX_TOLD, dsn_of
 
 AGAIN_S = 1.0
+PAUSE_S = 0.02
+"""Between two tellings: after a quiet moment the first goes at once, and what comes in a rush goes together."""
 _log = logging.getLogger(__name__)
 
 
@@ -98,6 +100,7 @@ class Listening:
                 telling, self._telling = self._telling, []
                 for message in _joined(telling) or ["alive"]:
                     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, message)
+                await asyncio.sleep(PAUSE_S)
         finally:
             connection.terminate()
 

@@ -15,8 +15,9 @@ from isp_plugins.db.engine import Database
 from isp_plugins.events.deliverer import Deliverer
 from isp_plugins.events.errors import EventLogUnavailableError
 from isp_plugins.events.journal import Journal, row_of
-from isp_plugins.events.lines import line_of
+from isp_plugins.events.lines import awaited_line_of, line_of
 from isp_plugins.events.listening import Listening
+from isp_plugins.events.loop_writer import LoopWriter
 from isp_plugins.events.seams import Delivers
 from isp_plugins.events.store import DeliveryStore
 
@@ -43,6 +44,9 @@ class DurableEvents:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._listening: Listening | None = None
+        line = awaited_line_of(database, node)
+        self._writer = LoopWriter(line) if line is not None else None
+        """For dispatches on the loop that opened it; all others go through the journal's thread."""
         self.journal.begin()
 
     async def open(
@@ -68,6 +72,8 @@ class DurableEvents:
     async def close(self) -> None:
         """Keep no more events."""
         await self.stop_delivering()
+        if self._writer is not None:
+            await self._writer.end()
         await asyncio.to_thread(self.journal.end)
 
     # --- what dispatches ask ---
@@ -78,12 +84,16 @@ class DurableEvents:
         if event.hold_s:
             self._held.add(row[0])
         try:
-            event_id = await self.journal.keep(row)
+            event_id = await self._keeper().keep(row)
         except BaseException:
             self._held.discard(row[0])
             raise
         self._kept(event, row[0], event_id)
         return event_id
+
+    def _keeper(self) -> Journal | LoopWriter:
+        here = self._loop is not None and threading.get_ident() == self._thread
+        return self._writer if here and self._writer is not None else self.journal
 
     def keep_blocking(self, event: NewEvent) -> int:
         """The same for a synchronous dispatch, on whatever thread."""
@@ -144,12 +154,22 @@ class DurableEvents:
     @property
     def written(self) -> int:
         """Events that were written since the process began."""
-        return self.journal.written
+        return self.journal.written + (self._writer.written if self._writer is not None else 0)
 
     @property
     def refused(self) -> int:
         """Events that could not be kept; their dispatches failed."""
-        return self.journal.refused
+        return self.journal.refused + (self._writer.refused if self._writer is not None else 0)
+
+    @property
+    def groups(self) -> int:
+        """Transactions that the events took."""
+        return self.journal.groups + (self._writer.groups if self._writer is not None else 0)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last write failed; None where it did not."""
+        return self.journal.failure or (self._writer.failure if self._writer is not None else None)
 
     @property
     def delivered(self) -> int:
