@@ -38,7 +38,7 @@ PATIENCE_S = 5.0
 def others_own(subscriptions: str, own: str) -> str:
     """SQL: whether another node delivers one of these; a notification costs as much as the row that it tells of."""
     return (
-        f"EXISTS (SELECT FROM event_cursors WHERE subscription_id = ANY ({subscriptions}) AND owner IS NOT NULL "  # noqa: S608  constants
+        f"EXISTS (SELECT FROM event_cursors WHERE subscription_id = ANY ({subscriptions}) AND owner IS NOT NULL "
         f"AND NOT starts_with(owner, {own}))"
     )
 
@@ -60,7 +60,7 @@ WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock({LOCK}) AS taken),
         RETURNING id
      )
 SELECT array_agg(id ORDER BY id),
-       CASE WHEN {others_own('$11::int[]', '$12')} THEN pg_notify('{CHANNEL}', $10)::text END
+       CASE WHEN {others_own("$11::int[]", "$12")} THEN pg_notify('{CHANNEL}', $10)::text END
 FROM added
 """  # noqa: S608  constants
 

@@ -55,7 +55,9 @@ class LoopWriter:
         self._waiting.append(_Waiting(row, future))
         if self._task is None:
             self._task = loop.create_task(self._run(), name="isp-plugins-events-write", context=Context())
-        return await future  # cancelled: not written, unless it is being written at this moment; then it is delivered
+        return (
+            await future
+        )  # cancelled: not written, unless it is being written at this moment; then it is delivered
 
     async def end(self) -> None:
         """Write what waits, and close the connection."""
@@ -79,7 +81,7 @@ class LoopWriter:
     async def _write(self, group: list[_Waiting]) -> None:
         try:
             ids = await self._line.write([one.row for one in group])
-        except Exception as error:  # noqa: BLE001  whatever it is, it is told to those who wait
+        except Exception as error:
             self.failure = words_of(error)
             self._fail(group, self.failure)
             return

@@ -9,9 +9,11 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 from isp_plugins.contracts.hooks import NewEvent
 from isp_plugins.db.engine import Database
+from isp_plugins.events.attempts import Attempts
 from isp_plugins.events.deliverer import Deliverer
 from isp_plugins.events.errors import EventLogUnavailableError
 from isp_plugins.events.journal import Journal, row_of
@@ -28,8 +30,15 @@ class DurableEvents:
     """Implements `contracts.hooks.EventSink`; `open` it once the engine is there."""
 
     def __init__(
-        self, database: Database, *, node: str, lease_s: float = 10.0, concurrency: int = 16
+        self,
+        database: Database,
+        *,
+        node: str,
+        lease_s: float = 10.0,
+        concurrency: int = 16,
+        attempts_file: Path | None = None,
     ) -> None:
+        """`attempts_file` is where attempts are noted, so that those count that a kill cuts off."""
         self.journal = Journal(line_of(database, node))
         self.owner = f"{node}/{uuid.uuid4().hex[:12]}"
         self.store = DeliveryStore(database, self.owner)
@@ -38,6 +47,7 @@ class DurableEvents:
         self._node = node
         self._lease_s = lease_s
         self._concurrency = concurrency
+        self._attempts = Attempts(attempts_file)
         self._held: set[str] = set()
         self._owed: dict[int, tuple[str, tuple[int, ...]]] = {}
         """Held events by id: their random id, and to whom they are owed."""
@@ -55,7 +65,8 @@ class DurableEvents:
         """Begin to deliver, on the running loop."""
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self.deliverer = Deliverer(
-            self.store, engine, node=self._node, held=self._held, lease_s=self._lease_s, concurrency=self._concurrency, masked=masked
+            self.store, engine, node=self._node, held=self._held, lease_s=self._lease_s, concurrency=self._concurrency, masked=masked,
+            attempts=self._attempts,
         )  # fmt: skip
         self._listening = Listening(self._database, self._node, self.deliverer)
         await self.deliverer.open()
