@@ -4,9 +4,11 @@
 
 1. A durable dispatch is compared with single-row inserts of the same bytes through the product's own driver (aiosqlite, asyncpg), one
    commit each; what the sqlite3 module does alone is printed beside it.
-2. Deliveries go to a trivial coroutine method in this process, from a backlog; procrastinate works off as many trivial tasks with the
-   same concurrency on the same server. Isolated plugins and several nodes come with those.
-3. The last rows compare rates with a million events that wait for the same subscription with those of an empty log, medians of rounds.
+2. Deliveries go to a trivial coroutine method, in this process and in a worker, from a backlog; procrastinate works off as many trivial
+   tasks with the same concurrency on the same server.
+3. The last rows compare a database in which a million events wait for the same subscription with one beside it in which none do. The
+   million is written at once; the log's pages are on the disk before anything is measured, as they are where a backlog grows slowly.
+4. What is compared is measured in turn, round by round, and a ratio is the median of the rounds' ratios.
 """
 
 import argparse
@@ -28,8 +30,11 @@ import orjson
 import procrastinate
 
 from benchmarks.harness import Row, Table
+from benchmarks.workers import enable, system_of_workers
+from isp_plugins.actors import HOST
 from isp_plugins.db.engine import Database
 from isp_plugins.db.migrate import migrate
+from isp_plugins.hooks.records import HookDraft
 from isp_plugins.keyring import KeyRing
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -50,9 +55,9 @@ class Scale:
     """How much is done; `--quick` only shows that it works."""
 
     def __init__(self, *, quick):
-        self.rows, self.dispatches = (200, 300) if quick else (2000, 4000)
+        self.rows, self.dispatches = (100, 300) if quick else (500, 2000)
         self.deliveries, self.tasks = (1000, 200) if quick else (10_000, 2000)
-        self.idle, self.rounds, self.large = (20, 1, QUICK_LARGE) if quick else (200, 5, LARGE)
+        self.idle, self.rounds, self.large = (20, 5, QUICK_LARGE) if quick else (200, 7, LARGE)
 
 
 async def rate(count, work):
@@ -160,9 +165,12 @@ async def fill(database, subscription, count):
     body = orjson.dumps(PAYLOAD)
     async with database.transaction() as session:
         await session.execute(statement, {"body": body, "context": b"[{},[]]"})
-        if database.dialect == "postgresql":
-            await session.execute(text("ANALYZE events"))
-    if database.dialect == "sqlite":  # a backlog grows slowly: its pages are no longer in the log
+    if database.dialect == "postgresql":
+        connection = await asyncpg.connect(database.url.set(drivername="postgresql").render_as_string(False))
+        await connection.execute("VACUUM (ANALYZE) events")
+        await connection.execute("CHECKPOINT")
+        await connection.close()
+    if database.dialect == "sqlite":
         connection = sqlite3.connect(database.url.database)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
@@ -189,50 +197,64 @@ async def procrastinate_rate(url, count, concurrency):
             )
 
 
-async def measure_on(table, url, scale):
-    """All rows for one database."""
-    folder = Path(tempfile.mkdtemp(prefix="isp-bench-events-"))
-    await migrate(url, backup_folder=folder)
-    database = await Database.open(url)
-    kind = database.dialect
-    keyring = KeyRing.parse(base64.urlsafe_b64encode(os.urandom(32)).decode())
-    post = Post(database, keyring, concurrency=16)
-    await post.open()
-    post.plugin = await add_plugin(database)
-    post.arrived = asyncio.Event()
+@contextlib.asynccontextmanager
+async def office(url):
+    """A node on a new database, with one plugin that takes everything."""
+    with tempfile.TemporaryDirectory(prefix="isp-bench-events-") as folder:
+        await migrate(url, backup_folder=Path(folder))
+        database = await Database.open(url)
+        keyring = KeyRing.parse(base64.urlsafe_b64encode(os.urandom(32)).decode())
+        post = Post(database, keyring, concurrency=16, attempts_file=Path(folder) / "attempts")
+        await post.open()
+        post.plugin = await add_plugin(database)
+        post.arrived = asyncio.Event()
 
-    async def take(_):
-        post.arrived.set()
+        async def take(_):
+            post.arrived.set()
 
-    await post.subscribe(post.plugin, take)
-    try:
+        post.subscription = await post.subscribe(post.plugin, take)
+        try:
+            yield post
+        finally:
+            await post.close()
+            await database.close()
+
+
+async def measure_on(table, url, full_url, scale):
+    """All rows for one kind of database."""
+    async with office(url) as post:
+        kind = post.database.dialect
         await dispatch_rows(table, post, url, kind, scale)
         await delivery_rows(table, post, url, kind, scale)
-        await backlog_rows(table, post, kind, scale)
-    finally:
-        await post.close()
-        await database.close()
+        async with office(full_url) as full:
+            await backlog_rows(table, post, full, kind, scale)
+
+
+def ratio(mine, others):
+    """The median of the rounds' ratios."""
+    return statistics.median(one / other for one, other in zip(mine, others, strict=True))
 
 
 async def dispatch_rows(table, post, url, kind, scale):
     await post.stop(post.plugin)
-    driver = (
-        await sqlite_driver(folder_of(url), scale.rows)
-        if kind == "sqlite"
-        else await postgres_driver(url, scale.rows)
-    )
-    single = await rate(scale.rows, lambda count: dispatch_one_by_one(post, count))
-    many = await rate(scale.dispatches, lambda count: dispatch_side_by_side(post, count))
+    driver, module, single, many = [], [], [], []
+    for _ in range(scale.rounds):
+        if kind == "sqlite":
+            driver.append(await sqlite_driver(folder_of(url), scale.rows))
+            module.append(sqlite_module(folder_of(url), scale.rows))
+        else:
+            driver.append(await postgres_driver(url, scale.rows))
+        single.append(await rate(scale.rows, lambda count: dispatch_one_by_one(post, count)))
+        many.append(await rate(scale.dispatches, lambda count: dispatch_side_by_side(post, count)))
     low, high = BARS[kind]
-    table.add(Row(f"{kind}: single-row inserts through the driver", driver, "/s"))
-    if kind == "sqlite":
-        table.add(
-            Row(f"{kind}: the same by the sqlite3 module", sqlite_module(folder_of(url), scale.rows), "/s")
-        )
-    table.add(Row(f"{kind}: durable dispatches, one in flight", single, "/s"))
-    table.add(Row(f"{kind}: to inserts through the driver", single / driver, "x", at_least=low))
-    table.add(Row(f"{kind}: durable dispatches, 32 in flight", many, "/s"))
-    table.add(Row(f"{kind}: to inserts through the driver", many / driver, "x", at_least=high))
+    middle = statistics.median
+    table.add(Row(f"{kind}: single-row inserts through the driver", middle(driver), "/s"))
+    if module:
+        table.add(Row(f"{kind}: the same by the sqlite3 module", middle(module), "/s"))
+    table.add(Row(f"{kind}: durable dispatches, one in flight", middle(single), "/s"))
+    table.add(Row(f"{kind}: to inserts through the driver", ratio(single, driver), "x", at_least=low))
+    table.add(Row(f"{kind}: durable dispatches, 32 in flight", middle(many), "/s"))
+    table.add(Row(f"{kind}: to inserts through the driver", ratio(many, driver), "x", at_least=high))
     post.start(post.plugin)
     await post.settled(within=600)
 
@@ -240,23 +262,51 @@ async def dispatch_rows(table, post, url, kind, scale):
 async def delivery_rows(table, post, url, kind, scale):
     delivered = await deliver_backlog(post, scale.deliveries)
     table.add(Row(f"{kind}: deliveries in process", delivered, "/s"))
+    isolated = await isolated_rate(url if kind == "postgresql" else None, scale.deliveries)
+    table.add(Row(f"{kind}: deliveries to a worker", isolated, "/s"))
     if kind == "postgresql":
         peer = await procrastinate_rate(url, scale.tasks, 16)
         table.add(Row("postgresql: procrastinate's tasks", peer, "/s"))
         table.add(Row("postgresql: deliveries to procrastinate's", delivered / peer, "x", at_least=PEER))
+        table.add(Row("postgresql: those to a worker", isolated / peer, "x", at_least=PEER))
     await asyncio.sleep(0.5)
-    table.add(
-        Row(
-            f"{kind}: dispatch to delivery, idle, p50", await delays(post, scale.idle), "ms", at_most=DELAY_MS
-        )
-    )
+    delay = await delays(post, scale.idle)
+    table.add(Row(f"{kind}: dispatch to delivery, idle, p50", delay, "ms", at_most=DELAY_MS))
 
 
-async def backlog_rows(table, post, kind, scale):
+async def isolated_rate(url, count):
+    """Deliveries a second to a trivial method in a worker, from a backlog; counted from the tenth on, when the worker has started."""
+    keys = {"secret_keys": base64.urlsafe_b64encode(os.urandom(32)).decode()}
+    settings = {"database_url": url, "node": "isolated"} | keys if url else keys
+    with tempfile.TemporaryDirectory(prefix="isp-bench-events-") as folder:
+        async with system_of_workers(Path(folder) / "host", **settings) as system:
+            plugin = await enable(system, "trivial", "async def work(self, payload):\n    return None\n")
+            await system.manager.disable(plugin, HOST)
+            draft = {"hook_name": HOOK, "hook_type": "event", "callback_method": "work"}
+            hook = await system.manager.create_hook(plugin, HookDraft.of(draft), HOST)
+            await fill(system.events.store._database, hook.id, count)
+            await system.manager.enable(plugin, HOST)
+
+            async def until(number):
+                while system.events.delivered < number:
+                    await asyncio.sleep(0.002)
+
+            await until(count // 10)
+            before = system.events.delivered
+            began = time.perf_counter()
+            await until(count)
+            return (count - before) / (time.perf_counter() - began)
+
+
+async def backlog_rows(table, empty, full, kind, scale):
     """The same rates with a million events waiting for the plugin, and none."""
+    await full.stop(full.plugin)
+    await empty.stop(empty.plugin)
+    began = time.perf_counter()
+    await fill(full.database, full.subscription, scale.large)
+    table.add(Row(f"{kind}: {scale.large:,} events written at once", time.perf_counter() - began, "s"))
 
-    async def rates():
-        await post.stop(post.plugin)
+    async def rates(post):
         dispatched = await rate(scale.dispatches, lambda count: dispatch_side_by_side(post, count))
         before = post.events.delivered
 
@@ -265,16 +315,15 @@ async def backlog_rows(table, post, kind, scale):
             while post.events.delivered - before < number:
                 await asyncio.sleep(0.002)
 
-        return dispatched, await rate(scale.dispatches, work)
+        delivered = await rate(scale.dispatches, work)
+        await post.stop(post.plugin)
+        return dispatched, delivered
 
-    empty = [await rates() for _ in range(scale.rounds)]
-    await post.stop(post.plugin)
-    await fill(post.database, next(iter(post.calls[post.plugin])), scale.large)
-    full = [await rates() for _ in range(scale.rounds)]
+    rounds = [(await rates(empty), await rates(full)) for _ in range(scale.rounds)]
     for place, what in enumerate(("dispatches", "deliveries")):
-        before, after = (statistics.median(one[place] for one in some) for some in (empty, full))
+        found = ratio([after[place] for _, after in rounds], [before[place] for before, _ in rounds])
         words = f"{kind}: {what} with {scale.large:,} waiting to none"
-        table.add(Row(words, after / before, "x", at_least=FLAT))
+        table.add(Row(words, found, "x", at_least=FLAT))
 
 
 def folder_of(url):
@@ -292,7 +341,8 @@ def main(arguments=None):
     table.start()
     if "sqlite" in options.kinds:
         with tempfile.TemporaryDirectory(prefix="isp-bench-") as folder:
-            asyncio.run(measure_on(table, f"sqlite:///{folder}/events.db", scale))
+            urls = (f"sqlite:///{folder}/{name}.db" for name in ("events", "full"))
+            asyncio.run(measure_on(table, *urls, scale))
     if "postgresql" in options.kinds:
         with running_postgres(DURABLE) as pattern:
             asyncio.run(on_postgres(table, pattern, scale))
@@ -301,9 +351,10 @@ def main(arguments=None):
 
 async def on_postgres(table, pattern, scale):
     connection = await asyncpg.connect(pattern.format("postgres"))
-    await connection.execute("CREATE DATABASE events")
+    for name in ("events", "waiting"):
+        await connection.execute(f"CREATE DATABASE {name}")
     await connection.close()
-    await measure_on(table, pattern.format("events"), scale)
+    await measure_on(table, pattern.format("events"), pattern.format("waiting"), scale)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from contextvars import Context
 
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.db.errors import DatabaseUnavailableError
+from isp_plugins.events.attempts import Attempts
 from isp_plugins.events.feed import Feed
 from isp_plugins.events.seams import Delivers
 from isp_plugins.events.store import Ack, DeliveryStore
@@ -43,7 +44,9 @@ class Deliverer:
         lease_s: float,
         concurrency: int,
         masked: Callable[[int, str], str],
+        attempts: Attempts,
     ) -> None:
+        self.attempts = attempts
         self.node = node
         self.held = held
         self.released: dict[int, None] = {}

@@ -7,6 +7,10 @@ class EventLogUnavailableError(UnavailableError):
     """The database cannot keep events now: {cause}. See that it runs and has room on its disk."""
 
 
+class AttemptCutOffError(UnavailableError):
+    """The process that delivered it was killed or crashed during this attempt. If that happens again and again with this event, see what it does to the plugin."""
+
+
 class EventNotFoundError(NotFoundError):
     """There is no event {event_id}: it never was, or retention deleted it. `isp-plugins events list` shows those that are kept."""
 

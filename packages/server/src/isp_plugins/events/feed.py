@@ -21,6 +21,7 @@ from isp_plugins.contracts.hooks import Event, Subscription
 from isp_plugins.contracts.vocabulary import DeliveryStatus, OutcomeStatus
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.events.acks import Pending
+from isp_plugins.events.attempts import cut_off
 from isp_plugins.events.parking import KEPT, Head, Parking, Queue
 from isp_plugins.events.retries import DEFAULT_RETRY, Tried, later_of, pause
 from isp_plugins.events.seams import Answer, Delivers, Keeper
@@ -58,7 +59,7 @@ class Feed:
     ) -> None:
         self.claim = claim
         self.subscription = subscription
-        self.pending = Pending(claim.subscription_id, claim.token)
+        self.pending = Pending(claim.subscription_id, claim.token, keeper.attempts)
         """What is not acknowledged yet."""
         self._store = store
         self._deliverer = deliverer
@@ -236,21 +237,25 @@ class Feed:
     # --- attempts ---
 
     async def _first(self, item: Item) -> None:
-        answer = await self._call(item.event, UNTRIED, 0)
+        tried = self._keeper.attempts.left(self.id, item.event) or UNTRIED
+        # The first time that a process ends in its midst may be chance; then the event has its pauses like any that fails.
+        cut = tried.failures > 1
+        answer = cut_off() if cut else await self._call(item.event, tried, 0)
         if answer is None:
             self._window.back(item.id)
         elif answer.status is OutcomeStatus.OK:
             self._window.settle(item.id)
-            self._delivered()
+            self._delivered(item.id, tried)
         else:
             self._parking.queues[item.lane] = Queue(whole=True, last=item.id)
             for behind in self._window.park(item.id):
                 self._park_behind(behind)
-            self._failed(Head(item.id, item.lane, UNTRIED, event=item.event), answer)
+            before = tried.before() if cut else tried
+            self._failed(Head(item.id, item.lane, before, event=item.event), answer)
 
     async def _retry(self, head: Head) -> None:
         try:
-            answer = await self._try_again(head)
+            head, answer = await self._try_again(head)
         finally:
             self._retrying -= 1
         if answer is None:
@@ -258,17 +263,24 @@ class Feed:
         elif answer.status is not OutcomeStatus.OK:
             self._failed(head, answer)
         else:
-            self._delivered()
+            self._delivered(head.event_id, head.tried)
             self.pending.rows[head.event_id] = None
             await self._next_of(head.lane)
 
-    async def _try_again(self, head: Head) -> Answer | None:
+    async def _try_again(self, head: Head) -> tuple[Head, Answer | None]:
         if head.event is None:
             try:
                 head.event = await self._store.event(head.event_id)
             except DatabaseUnavailableError:
-                return None
-        return None if head.event is None else await self._call(head.event, head.tried, head.round)
+                return head, None
+        if head.event is None:
+            return head, None
+        left = self._keeper.attempts.left(self.id, head.event)
+        if left is not None and left.failures > head.tried.failures:
+            return replace(head, tried=left.before()), cut_off()
+        if left is not None and left.attempts > head.tried.attempts:
+            head = replace(head, tried=left)
+        return head, await self._call(head.event, head.tried, head.round)
 
     async def _call(self, row: Any, tried: Tried, round_: int) -> Answer | None:
         """One attempt; None where it did not take place."""
@@ -278,15 +290,20 @@ class Feed:
         key = f"{row.uid}:{self.id}:{round_}" if round_ else f"{row.uid}:{self.id}"
         context |= {"idempotency_key": key, "attempt": tried.attempts + 1, "event_id": row.id}
         hook, payload = self.subscription.hook, orjson.loads(row.payload)
+        self._keeper.attempts.begin(self.id, row, tried)
         answer = await self._deliverer.deliver(
             Event(self.id, hook, payload, row.request_id, context, tuple(chain))
         )
         if answer.status is OutcomeStatus.SKIPPED:
             self._rests_until = time.monotonic() + REST_S
+            self._keeper.attempts.end(self.id, row.id)
             return None
+        if answer.status is OutcomeStatus.OK:
+            self._keeper.attempts.succeeded(self.id, row, tried)
         return answer
 
-    def _delivered(self) -> None:
+    def _delivered(self, event_id: int, tried: Tried) -> None:
+        self.pending.ended.append((event_id, tried.attempts + 1))
         self.pending.delivered += 1
         self._keeper.count(delivered=1)
         self._keeper.dirty(self)
@@ -295,6 +312,7 @@ class Feed:
         """Plan the next attempt, or give it up as a dead letter."""
         later = later_of(answer.error)
         tried = head.tried.after(later)
+        self.pending.ended.append((head.event_id, tried.attempts))
         wait = pause(self.subscription.retry or DEFAULT_RETRY, tried, later, random.random())  # noqa: S311  jitter
         words = self._words(answer)
         entry: dict[str, object] = {"attempt": tried.attempts, "at": time.time(), "node": self._keeper.node}
@@ -359,5 +377,7 @@ class Feed:
         self._parking.queues = {
             lane: Queue(whole=count == 1, last=first) for lane, (count, first) in lanes.items()
         }
-        for parked in await self._store.heads(self.id, [first for _, first in lanes.values()]):
+        heads = {first for _, first in lanes.values()}
+        self._keeper.attempts.settled(self.id, self.claim.position, heads)
+        for parked in await self._store.heads(self.id, list(heads)):
             self._plan(Head.of(parked), parked.due_in)

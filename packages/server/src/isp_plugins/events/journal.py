@@ -142,7 +142,7 @@ class Journal:
         try:
             ids = self._line.write(rows)
         except Exception as error:
-            self.failure = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            self.failure = words_of(error)
             cause = EventLogUnavailableError(cause=self.failure)
             self._fail([*entries, *self._taken()], cause)
             return
@@ -167,6 +167,11 @@ def row_of(event: NewEvent) -> Row:
         orjson.dumps([dict(event.context), event.chain], _plain), event.request_id,
         f",{','.join(map(str, event.owed))},", event.hold_s,
     )  # fmt: skip
+
+
+def words_of(error: Exception) -> str:
+    """The first line of what a driver says, or what it is."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _plain(value: object) -> str:

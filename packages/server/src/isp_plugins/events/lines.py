@@ -34,6 +34,16 @@ MAX_TOLD = 7000
 """PostgreSQL takes 8,000 bytes in a notification."""
 PATIENCE_S = 5.0
 """How long one group may take before its dispatches fail."""
+
+
+def others_own(subscriptions: str, own: str) -> str:
+    """SQL: whether another node delivers one of these; a notification costs as much as the row that it tells of."""
+    return (
+        f"EXISTS (SELECT FROM event_cursors WHERE subscription_id = ANY ({subscriptions}) AND owner IS NOT NULL "
+        f"AND NOT starts_with(owner, {own}))"
+    )
+
+
 _INSERT = f"""
 INSERT INTO events (id, uid, hook, key, payload, context, request_id, owed, node, written_at, held_until)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {SQLITE_NOW}, CASE WHEN ? > 0 THEN {SQLITE_NOW} + ? ELSE 0 END)
@@ -50,7 +60,9 @@ WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock({LOCK}) AS taken),
         ORDER BY one.place
         RETURNING id
      )
-SELECT array_agg(id ORDER BY id), pg_notify('{CHANNEL}', $10) FROM added
+SELECT array_agg(id ORDER BY id),
+       CASE WHEN {others_own("$11::int[]", "$12")} THEN pg_notify('{CHANNEL}', $10)::text END
+FROM added
 """  # noqa: S608  constants
 
 
@@ -59,6 +71,11 @@ def line_of(database: Database, node: str) -> Line:
     if database.turns is not None:
         return SqliteLine(database.url, database.turns, node)
     return PostgresLine(database.url, node)
+
+
+def awaited_line_of(database: Database, node: str) -> "PostgresConnection | None":
+    """The line for the host's own loop; None where the driver knows threads alone."""
+    return None if database.turns is not None else PostgresConnection(database.url, node)
 
 
 class SqliteLine:
@@ -128,28 +145,38 @@ class SqliteLine:
                 connection.close()
 
 
-class PostgresLine:
-    """PostgreSQL; its loop runs while the thread waits for an answer."""
+class PostgresConnection:
+    """PostgreSQL, on the loop that uses it; connects at the first write, and again after an error."""
 
     def __init__(self, url: URL, node: str) -> None:
         self._dsn = dsn_of(url)
         self._node = node
-        self._loop = uvloop.new_event_loop()
         self._connection: Any = None
 
-    def write(self, rows: Sequence[Row]) -> Sequence[int]:
+    async def write(self, rows: Sequence[Row]) -> Sequence[int]:
         """Commit the rows and give their ids."""
         try:
-            return self._loop.run_until_complete(asyncio.wait_for(self._write(rows), PATIENCE_S))
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._write(rows)
         except TimeoutError:
-            self._drop()
+            self.drop()
             raise TimeoutError(f"PostgreSQL did not answer within {PATIENCE_S:g} s") from None
-        except Exception:
-            self._drop()
+        except BaseException:
+            self.drop()
             raise
 
+    async def close(self) -> None:
+        """Close the connection."""
+        self.drop()
+        await asyncio.sleep(0)
+
+    def drop(self) -> None:
+        """Leave the connection as it is: what it was asked is done or not."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
     async def _write(self, rows: Sequence[Row]) -> Sequence[int]:
-        await asyncio.sleep(0)  # lets a connection that was lost meanwhile say so
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
                 self._dsn,
@@ -159,16 +186,28 @@ class PostgresLine:
         columns = list(zip(*rows, strict=True))
         hooks = ",".join(sorted({row[1] for row in rows}))
         told = f"written {self._node} {hooks if len(hooks) < MAX_TOLD else '*'}"
-        ids, _ = await self._connection.fetchrow(_POSTGRES, *columns, self._node, told)
+        owed = list({int(one) for row in rows for one in row[6].split(",") if one})
+        own = f"{self._node}/"
+        ids, _ = await self._connection.fetchrow(_POSTGRES, *columns, self._node, told, owed, own)
         return list(ids)
 
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
+
+class PostgresLine:
+    """PostgreSQL for the journal's thread: a small loop runs while the thread waits for an answer."""
+
+    def __init__(self, url: URL, node: str) -> None:
+        self._loop = uvloop.new_event_loop()
+        self._awaited = PostgresConnection(url, node)
+
+    def write(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Commit the rows and give their ids."""
+        return self._loop.run_until_complete(self._write(rows))
+
+    async def _write(self, rows: Sequence[Row]) -> Sequence[int]:
+        await asyncio.sleep(0)  # lets a connection that was lost meanwhile say so
+        return await self._awaited.write(rows)
 
     def close(self) -> None:
         """Close the connection."""
-        self._drop()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._awaited.close())
         self._loop.close()

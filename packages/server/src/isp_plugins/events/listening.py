@@ -18,6 +18,8 @@ from isp_plugins.db.urls import dsn_of
 from isp_plugins.events.lines import CHANNEL, MAX_TOLD
 
 AGAIN_S = 1.0
+PAUSE_S = 0.02
+"""Between two tellings: after a quiet moment the first goes at once, and what comes in a rush goes together."""
 _log = logging.getLogger(__name__)
 
 
@@ -99,6 +101,7 @@ class Listening:
                 telling, self._telling = self._telling, []
                 for message in _joined(telling) or ["alive"]:
                     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, message)
+                await asyncio.sleep(PAUSE_S)
         finally:
             connection.terminate()
 

@@ -27,6 +27,10 @@ class Tried:
         """One more attempt; `later` is what the plugin asked for."""
         return Tried(self.attempts + 1, self.failures + (later is None))
 
+    def before(self) -> "Tried":
+        """Without the last attempt, which counted as a failure."""
+        return Tried(self.attempts - 1, max(0, self.failures - 1))
+
 
 def pause(retry: Retry, tried: Tried, later: float | None, chance: float) -> float | None:
     """Seconds until the next attempt; None: it is a dead letter. `chance` is from 0 to 1."""

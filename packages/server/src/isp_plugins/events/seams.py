@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from isp_plugins.contracts.hooks import Event, Subscription
 from isp_plugins.contracts.vocabulary import OutcomeStatus
+from isp_plugins.events.attempts import Attempts
 
 if TYPE_CHECKING:
     from isp_plugins.events.feed import Feed
@@ -55,6 +56,11 @@ class Keeper(Protocol):
     @property
     def may_begin(self) -> bool:
         """Whether its leases are known to hold."""
+        ...
+
+    @property
+    def attempts(self) -> Attempts:
+        """The attempts under way."""
         ...
 
     @property

@@ -9,14 +9,17 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 from isp_plugins.contracts.hooks import NewEvent
 from isp_plugins.db.engine import Database
+from isp_plugins.events.attempts import Attempts
 from isp_plugins.events.deliverer import Deliverer
 from isp_plugins.events.errors import EventLogUnavailableError
 from isp_plugins.events.journal import Journal, row_of
-from isp_plugins.events.lines import line_of
+from isp_plugins.events.lines import awaited_line_of, line_of
 from isp_plugins.events.listening import Listening
+from isp_plugins.events.loop_writer import LoopWriter
 from isp_plugins.events.seams import Delivers
 from isp_plugins.events.store import DeliveryStore
 
@@ -27,8 +30,15 @@ class DurableEvents:
     """Implements `contracts.hooks.EventSink`; `open` it once the engine is there."""
 
     def __init__(
-        self, database: Database, *, node: str, lease_s: float = 10.0, concurrency: int = 16
+        self,
+        database: Database,
+        *,
+        node: str,
+        lease_s: float = 10.0,
+        concurrency: int = 16,
+        attempts_file: Path | None = None,
     ) -> None:
+        """`attempts_file` is where attempts are noted, so that those count that a kill cuts off."""
         self.journal = Journal(line_of(database, node))
         self.owner = f"{node}/{uuid.uuid4().hex[:12]}"
         self.store = DeliveryStore(database, self.owner)
@@ -37,12 +47,16 @@ class DurableEvents:
         self._node = node
         self._lease_s = lease_s
         self._concurrency = concurrency
+        self._attempts = Attempts(attempts_file)
         self._held: set[str] = set()
         self._owed: dict[int, tuple[str, tuple[int, ...]]] = {}
         """Held events by id: their random id, and to whom they are owed."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._listening: Listening | None = None
+        line = awaited_line_of(database, node)
+        self._writer = LoopWriter(line) if line is not None else None
+        """For dispatches on the loop that opened it; all others go through the journal's thread."""
         self.journal.begin()
 
     async def open(
@@ -51,7 +65,8 @@ class DurableEvents:
         """Begin to deliver, on the running loop."""
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self.deliverer = Deliverer(
-            self.store, engine, node=self._node, held=self._held, lease_s=self._lease_s, concurrency=self._concurrency, masked=masked
+            self.store, engine, node=self._node, held=self._held, lease_s=self._lease_s, concurrency=self._concurrency, masked=masked,
+            attempts=self._attempts,
         )  # fmt: skip
         self._listening = Listening(self._database, self._node, self.deliverer)
         await self.deliverer.open()
@@ -68,6 +83,8 @@ class DurableEvents:
     async def close(self) -> None:
         """Keep no more events."""
         await self.stop_delivering()
+        if self._writer is not None:
+            await self._writer.end()
         await asyncio.to_thread(self.journal.end)
 
     # --- what dispatches ask ---
@@ -78,12 +95,16 @@ class DurableEvents:
         if event.hold_s:
             self._held.add(row[0])
         try:
-            event_id = await self.journal.keep(row)
+            event_id = await self._keeper().keep(row)
         except BaseException:
             self._held.discard(row[0])
             raise
         self._kept(event, row[0], event_id)
         return event_id
+
+    def _keeper(self) -> Journal | LoopWriter:
+        here = self._loop is not None and threading.get_ident() == self._thread
+        return self._writer if here and self._writer is not None else self.journal
 
     def keep_blocking(self, event: NewEvent) -> int:
         """The same for a synchronous dispatch, on whatever thread."""
@@ -144,12 +165,22 @@ class DurableEvents:
     @property
     def written(self) -> int:
         """Events that were written since the process began."""
-        return self.journal.written
+        return self.journal.written + (self._writer.written if self._writer is not None else 0)
 
     @property
     def refused(self) -> int:
         """Events that could not be kept; their dispatches failed."""
-        return self.journal.refused
+        return self.journal.refused + (self._writer.refused if self._writer is not None else 0)
+
+    @property
+    def groups(self) -> int:
+        """Transactions that the events took."""
+        return self.journal.groups + (self._writer.groups if self._writer is not None else 0)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last write failed; None where it did not."""
+        return self.journal.failure or (self._writer.failure if self._writer is not None else None)
 
     @property
     def delivered(self) -> int:

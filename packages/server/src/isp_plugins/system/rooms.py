@@ -143,6 +143,7 @@ def build_hooks(base: Foundation, stack: AsyncExitStack) -> Hooks:
         node=settings.node,
         lease_s=settings.event_lease,
         concurrency=settings.event_concurrency,
+        attempts_file=settings.data_dir / "attempts",
     )
     stack.push_async_callback(events.close)
     limits = EventLimits(settings.event_retention_days, settings.event_retention_mb, settings.event_mark_days)

@@ -176,7 +176,7 @@ class Doctor:
             abandoned_limit=self.settings.abandoned_thread_limit,
             events_written=self.events.written,
             events_refused=self.events.refused,
-            events_failure=self.events.journal.failure,
+            events_failure=self.events.failure,
             logs_waiting=self.logs.waiting,
             logs_size=self.settings.log_queue_size,
             logs_dropped=self.logs.dropped,

@@ -1,0 +1,63 @@
+"""An event that kills its host at each attempt ends as a dead letter: an attempt that was cut off counts."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from isp_plugins.contracts.hooks import Retry
+from isp_plugins.contracts.vocabulary import DeliveryStatus
+from isp_plugins.db.engine import Database
+from isp_plugins.events.views import EventFilters
+from support.events import HOOK, Post
+from support.rows import add_plugin
+
+TESTS = Path(__file__).parents[2]
+THREE = Retry(min_s=0.01, max_s=0.02, attempts=3)
+
+
+async def _life(*words):
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "support.poison_child", *words, env=os.environ | {"PYTHONPATH": str(TESTS)}
+    )
+    try:
+        async with asyncio.timeout(120):
+            return await child.wait()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+@asynccontextmanager
+async def _host(url, keyring):
+    """A host in this process, while no other is on the database."""
+    database = await Database.open(url)
+    post = Post(database, keyring)
+    try:
+        yield post
+    finally:
+        await post.close()
+        await database.close()
+
+
+async def test_event_that_kills_its_host_is_a_dead_letter_in_the_end(database_url, keyring, tmp_path):
+    async with _host(database_url, keyring) as post:
+        plugin = await add_plugin(post.database)
+        subscription = await post.subscribe(plugin, None, retry=THREE)
+        for number in range(4):
+            await post.engine.dispatch(HOOK, {"id": number % 2, "n": number})
+    effects = tmp_path / "effects"
+    lives = [await _life(database_url, str(tmp_path / "attempts"), str(effects)) for _ in range(4)]
+    assert lives == [-signal.SIGKILL] * 3 + [0]
+    seen = [tuple(map(int, line.split())) for line in effects.read_text().splitlines()]
+    assert [attempt for number, attempt in seen if number == 1] == [1, 2, 3]
+    assert {number for number, _ in seen} == {0, 1, 2, 3}
+    assert not any(number == 3 for number, _ in seen[: seen.index((1, 3))]), "its key was held back"
+    async with _host(database_url, keyring) as post:
+        found = await post.reader.deliveries(EventFilters(status=DeliveryStatus.DEAD))
+    (dead,) = found.items
+    assert (dead.subscription_id, dead.attempts) == (subscription, 3)
+    assert "was killed or crashed during this attempt" in dead.error
