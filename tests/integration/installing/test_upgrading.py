@@ -1,7 +1,10 @@
 """Another version takes over with configuration, subscriptions and stored values, goes back by itself when it does harm, or by order."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
+from importlib.metadata import version
 
 import pytest
 from sqlalchemy import select
@@ -14,12 +17,16 @@ from isp_plugins.db.tables import (
     PluginHook,
     PluginStorageItem,
 )
+from isp_plugins.db.urls import sqlite_file
 from isp_plugins.lifecycle.errors import ReleaseNotKeptError
 from isp_plugins.lifecycle.upgrading import UpgradeOrder
 from isp_plugins.operations import OperationState
+from isp_plugins.system import PluginSystem
 from support.installing import HOOK
-from support.packages import SCHEMA, files_of, package
+from support.packages import SCHEMA, FilePackages, files_of, package
 from support.waiting import until
+
+from .conftest import Bench
 
 STORES = {"host_calls": ["storage"], "secrets": ["password", "secret"]}
 V1 = """
@@ -308,3 +315,19 @@ async def test_configuration_changed_meanwhile_is_not_lost(bench):
     bench.packages.go_on.set()
     assert (await bench.ended(operation)).state is OperationState.SUCCEEDED
     assert (await welcome(bench))["value"]["greeting"] == "LATER"
+
+
+async def test_plugin_that_the_host_has_outgrown_is_failed_with_the_cause(settings, tmp_path):
+    packages = FilePackages(settings)
+    async with PluginSystem.open(settings, packages=packages) as system:
+        bench = Bench(system, packages, tmp_path / "packages")
+        await installed(bench)
+    statement = "UPDATE plugin_releases SET manifest = json_set(manifest, '$.requires.host', '<0.0.1')"
+    with contextlib.closing(sqlite3.connect(sqlite_file(settings.url))) as database, database:
+        database.execute(statement)
+    async with PluginSystem.open(settings, packages=packages) as system:
+        record = system.directory.by_name("sample")
+        assert record.state is State.FAILED
+        assert "requires isp-plugins <0.0.1" in record.cause
+        report = (await system.check_against(version("isp-plugins"))).to_dict()
+        assert [reason["kind"] for reason in report["items"][0]["reasons"]] == ["host"]

@@ -10,6 +10,7 @@ from isp_plugins.cli.develop import new, protocol, sandbox, templates
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate import (
     access,
+    check,
     configuration,
     doctor,
     events,
@@ -41,6 +42,7 @@ app.command("serve")(serve)
 plugins.add_to(app)
 install.add_to(app)
 upgrade.add_to(app)
+check.add_to(app)
 health.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)

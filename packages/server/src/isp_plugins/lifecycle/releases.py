@@ -10,6 +10,8 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.db.tables import Plugin, PluginRelease
+from isp_plugins.packages.sdk_wheel import DISTRIBUTION
+from isp_plugins.packages.values import Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,16 @@ class Release:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Foundations:
+    """What the environment of a release was made of."""
+
+    python: str | None
+    """Its Python as in `3.11`; None where the lock does not tell."""
+    sdk: str | None
+    """The version of its SDK."""
+
+
 _COLUMNS = tuple(PluginRelease.__table__.c[name] for name in Release.__dataclass_fields__)
 
 
@@ -120,10 +132,22 @@ async def current(session: AsyncSession) -> dict[int, Release]:
     return {row["id"]: _release(row) for row in (await session.execute(query)).mappings()}
 
 
+async def foundations(session: AsyncSession) -> dict[int, Foundations]:
+    """What the environment of every plugin's own release was made of, by the release's id."""
+    query = select(PluginRelease.id, PluginRelease.lock).join(Plugin, Plugin.release_id == PluginRelease.id)
+    return {row.id: _foundations(Lock.of(row.lock)) for row in await session.execute(query)}
+
+
 async def in_use(session: AsyncSession) -> tuple[frozenset[str], frozenset[str]]:
     """Digests and environments that any release refers to."""
     rows = (await session.execute(select(PluginRelease.digest, PluginRelease.environment))).all()
     return frozenset(row.digest for row in rows), frozenset(row.environment for row in rows)
+
+
+def _foundations(lock: Lock) -> Foundations:
+    sdk = next((one.version for one in lock.requirements if one.name == DISTRIBUTION), None)
+    _, _, rest = lock.python.partition("-")
+    return Foundations(rest.partition("-")[0] or None, sdk)
 
 
 def _release(row: RowMapping) -> Release:

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from isp_plugin_sdk.manifest import Manifest
 from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.contracts.vocabulary import RuntimeKind
 from isp_plugins.contracts.worker import WorkerLimits, WorkerProgram
-from isp_plugins.lifecycle.errors import InstallationMissingError
+from isp_plugins.lifecycle.errors import HostOutgrownError, InstallationMissingError
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.releases import Release
+from isp_plugins.lifecycle.suitability import host_mistake
+from isp_plugins.packages.manifests import HOST
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.worker.module_program import module_program
 
@@ -34,11 +37,15 @@ class Programs:
 
     def _installed(self, record: PluginRecord, release: Release) -> WorkerProgram:
         """The program of an installed plugin: its own environment's interpreter, or the command of its manifest, with the grants that were accepted."""
+        manifest = Manifest.of(release.manifest)
+        if (wanted := host_mistake(manifest, version(HOST))) is not None:
+            raise HostOutgrownError(
+                name=record.name, version=release.version, wanted=wanted, present=version(HOST)
+            )
         artifact = self._packages.artifact(release.digest)
         environment = self._packages.environment(release.environment)
         if artifact is None or environment is None:
             missing = "artifact" if artifact is None else "environment"
             raise InstallationMissingError(name=record.name, what=missing)
-        manifest = Manifest.of(release.manifest)
         program = self._packages.program(manifest, artifact, environment, WorkerLimits())
         return replace(program, grants=Grants.of_manifest(release.manifest))
