@@ -97,10 +97,12 @@ class Caller:
         self.called = 0
         self.errors = []
 
-    async def call(self, seconds):
-        """Call for so long; seconds of each call."""
+    async def call(self, seconds, beside=None):
+        """Call for so long, and until what is done beside it has ended; seconds of each call."""
         took, began = [], time.perf_counter()
-        for index in range(int(seconds * self._rate)):
+        for index in itertools.count():
+            if index >= seconds * self._rate and (beside is None or beside.done()):
+                break
             due = began + index / self._rate
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
@@ -195,19 +197,24 @@ async def slices(contest, system, plugin_id, caller, options):
     for number in range(options.reloads):
         changes[number % count].append("reload")
     for number in range(options.upgrades):
-        changes[(number * count // options.upgrades + count // 2) % count].append(f"{number + 2}.0.0")
+        changes[(2 * number + 1) * count // (2 * options.upgrades)].append(f"{number + 2}.0.0")
     calm, changing = [], []
     for wanted in changes:
         calm += await caller.call(each)
-        calling = asyncio.create_task(caller.call(each))
-        for number, change in enumerate(wanted):
-            await asyncio.sleep(each / (len(wanted) + 1) if number else each / 10)
-            if change == "reload":
-                await system.manager.reload(plugin_id, HOST)
-            else:
-                await contest.upgrade(system, plugin_id, change)
-        changing += await calling
+        beside = asyncio.create_task(change(contest, system, plugin_id, wanted, each))
+        changing += await caller.call(each, beside)
+        await beside
     return calm, changing
+
+
+async def change(contest, system, plugin_id, wanted, seconds):
+    """Do what is wanted of one slice, spread over it."""
+    for one in wanted:
+        await asyncio.sleep(seconds / (len(wanted) + 1))
+        if one == "reload":
+            await system.manager.reload(plugin_id, HOST)
+        else:
+            await contest.upgrade(system, plugin_id, one)
 
 
 def tell_changes(table, contest, caller, calm, changing, options):

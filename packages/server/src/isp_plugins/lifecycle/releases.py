@@ -118,9 +118,10 @@ async def of_plugin(session: AsyncSession, plugin_id: int) -> list[Release]:
     return [_release(row) for row in (await session.execute(query)).mappings()]
 
 
-async def prune(session: AsyncSession, plugin_id: int, current: int, keep: int) -> int:
-    """Drop all releases but the current one and so many others, the newest; how many went."""
+async def prune(session: AsyncSession, plugin_id: int, current: int, keep: int, *, left: int) -> int:
+    """Drop all releases but the current one and so many others, the one that was just left and then the newest; how many went."""
     others = [one.id for one in await of_plugin(session, plugin_id) if one.id != current]
+    others.sort(key=lambda one: (one == left, one), reverse=True)
     if gone := others[keep:]:
         await session.execute(delete(PluginRelease).where(PluginRelease.id.in_(gone)))
     return len(gone)

@@ -27,7 +27,7 @@ from isp_plugins.hooks.engine import DispatchResult, HookEngine
 from isp_plugins.hooks.idempotency import IdempotencyStore
 from isp_plugins.hooks.store import HookStore
 from isp_plugins.keyring import KeyRing
-from isp_plugins.lifecycle import releases
+from isp_plugins.lifecycle import passages, releases
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.doctor import Doctor
 from isp_plugins.lifecycle.installing import Installer, registration_mistakes
@@ -160,7 +160,7 @@ class PluginSystem:
         if self.keyring.is_kept_in_file:
             self.keyring.rotate_file()
         async with self.database.transaction() as session:
-            rotation = await self.configuration.rotate_all(session)
+            rotation = await self.configuration.rotate_all(session, also=[passages.renew])
             details = {
                 "rotated": rotation.rotated,
                 "unreadable": len(rotation.unreadable),
