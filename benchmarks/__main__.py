@@ -17,6 +17,7 @@ MEASUREMENTS = (
     "supervision",
     "packages",
     "sandbox",
+    "upgrade",
     "events",
 )
 """Modules in the order in which they run."""

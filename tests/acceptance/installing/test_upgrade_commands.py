@@ -5,7 +5,9 @@ import json
 import pytest
 
 from support.commands import run
-from support.installing import installed, plugin
+from support.installing import MANIFEST, installed, plugin
+
+BELOW_9 = MANIFEST.replace("[grants]", '[requires]\nhost = "<9"\n\n[grants]', 1)
 
 
 @pytest.fixture
@@ -63,10 +65,33 @@ def test_plugin_is_rolled_back_where_no_server_runs(isp, server, api, packages):
     server.process.stop()
     try:
         done = isp("rollback", "resting", "--offline")
+        checked = isp("check", "--against", "9.1", "--offline", "--json")
+        wrong = isp("check", "--against", ">9", "--offline")
     finally:
         server.process.start()
     assert done.returncode == 0, done.stderr
     assert "resting is version 1.0.0 now" in done.stdout
+    assert checked.returncode == 4, checked.stderr
+    assert {one["name"]: one["version"] for one in json.loads(checked.stdout)["items"]}["resting"] == "1.0.0"
+    assert wrong.returncode == 1
+    assert "must be one like 1.4.0" in wrong.stderr
     assert api.get(f"/plugins/{plugin_id}").json()["version"] == "1.0.0"
     values = api.get(f"/plugins/{plugin_id}/config/").json()["items"]
     assert {one["key"]: one["value"] for one in values}["greeting"] == "hi"
+
+
+def test_check_tells_what_another_host_would_not_load(isp, server, api, packages):
+    installed(api, plugin(packages, "staying", manifest=BELOW_9))
+    fine = isp("check", "--against", "0.2.0")
+    assert fine.returncode == 0, fine.stderr
+    assert "Every plugin would load on isp-plugins 0.2.0" in fine.stdout
+    found = isp("check", "--against", "9.1", "--json")
+    assert found.returncode == 4, found.stderr
+    report = json.loads(found.stdout)
+    (one,) = [one for one in report["items"] if one["name"] == "staying"]
+    assert {reason["kind"] for reason in one["reasons"]} == {"host", "sdk"}
+    python = isp("check", "--against", "0.2.0", "--python", "3.99")
+    assert python.returncode == 4
+    assert "an environment for Python 3." in python.stdout
+    answer = api.get("/plugins/check", params={"against": "the newest"})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/target-version-invalid")

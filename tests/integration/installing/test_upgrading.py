@@ -1,131 +1,26 @@
 """Another version takes over with configuration, subscriptions and stored values, goes back by itself when it does harm, or by order."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
+from importlib.metadata import version
 
 import pytest
-from sqlalchemy import select
 
 from isp_plugins.configuration import ConfigChange, SetValue
 from isp_plugins.contracts.vocabulary import State
-from isp_plugins.db.tables import (
-    ConfigurationVersion,
-    PluginConfiguration,
-    PluginHook,
-    PluginStorageItem,
-)
+from isp_plugins.db.urls import sqlite_file
 from isp_plugins.lifecycle.errors import ReleaseNotKeptError
 from isp_plugins.lifecycle.upgrading import UpgradeOrder
 from isp_plugins.operations import OperationState
+from isp_plugins.system import PluginSystem
 from support.installing import HOOK
-from support.packages import SCHEMA, files_of, package
+from support.packages import FilePackages, files_of
+from support.upgrading import STORES, V2, first, installed, rows, second, upgrade, welcome
 from support.waiting import until
 
-STORES = {"host_calls": ["storage"], "secrets": ["password", "secret"]}
-V1 = """
-from app.services.plugin_service import PluginInterface
-
-
-class Plugin(PluginInterface):
-    def initialize(self):
-        return True
-
-    def welcome(self, customer):
-        return {"version": 1, "greeting": self.config["greeting"]}
-
-    def keep(self, key, value):
-        self.context.set(key, value)
-        return True
-"""
-V2 = """
-from app.services.plugin_service import PluginInterface
-
-
-class Plugin(PluginInterface):
-    calls = 0
-
-    def initialize(self):
-        self.context.set("made_by", 2)
-        return True
-
-    def migrate(self, from_version, config):
-        assert from_version == "1.0.0", from_version
-        return {"salutation": config["greeting"].upper(), "secret": config["password"]}
-
-    def welcome(self, customer):
-        Plugin.calls += 1
-        if self.config["fails"] and Plugin.calls % 5 == 0:
-            raise ValueError("one in five")
-        return {"version": 2, "greeting": self.config["salutation"]}
-
-    def health_check(self):
-        failing = self.config.get("ill", False)
-        check = {"name": "own", "status": "fail" if failing else "pass", "message": "as configured"}
-        return {"status": "unhealthy" if failing else "healthy", "checks": [check]}
-"""
-SCHEMA2 = {
-    "salutation": {"type": "string", "required": True},
-    "secret": {"type": "string", "encrypted": True},
-    "fails": {"type": "boolean", "default": False},
-    "ill": {"type": "boolean", "default": False},
-}
-
-
-def first(folder, **more):
-    return package(folder, source=V1, config_schema=SCHEMA, hooks=[HOOK], grants=STORES, **more)
-
-
-def second(folder, source=V2, version="2.0.0", **more):
-    described = {"config_schema": SCHEMA2, "hooks": [HOOK], "grants": STORES} | more
-    return package(folder, version=version, source=source, **described)
-
-
-async def installed(bench):
-    """Version 1, active, configured, and with something stored."""
-    ended = await bench.install(
-        first(bench.folder),
-        auto_enable=True,
-        accept_grants=True,
-        configuration={"greeting": "hi", "password": "s3cret"},
-    )
-    assert ended.state is OperationState.SUCCEEDED, ended.error
-    record = bench.system.directory.by_name("sample")
-    await bench.system.manager.execute(record.id, "keep", ["key", {"n": [1, 2.5, None]}], bench.actor)
-    return record.id
-
-
-async def upgrade(bench, plugin_id, file, *, dry_run=False, allow_downgrade=False, **fields):
-    order = UpgradeOrder(
-        plugin_id=plugin_id,
-        package=bench.order(file, **fields),
-        dry_run=dry_run,
-        allow_downgrade=allow_downgrade,
-    )
-    return await bench.ended(await bench.system.upgrader.begin(order, bench.actor))
-
-
-async def rows(bench, plugin_id):
-    """Everything that a snapshot holds, as the database has it."""
-    async with bench.system.database.reading() as session:
-        return {
-            table.__tablename__: [
-                dict(row)
-                for row in (
-                    await session.execute(
-                        select(table.__table__)
-                        .where(table.__table__.c.plugin_id == plugin_id)
-                        .order_by(*table.__table__.primary_key.columns)
-                    )
-                ).mappings()
-            ]
-            for table in (PluginConfiguration, ConfigurationVersion, PluginStorageItem, PluginHook)
-        }
-
-
-async def welcome(bench):
-    result = await bench.system.dispatch("customer_created", {"id": 7, "name": "Ada"})
-    (one,) = result.to_dict()["subscriptions"]
-    return one
+from .conftest import Bench
 
 
 async def test_version_takes_over_with_its_configuration_migrated(bench):
@@ -308,3 +203,19 @@ async def test_configuration_changed_meanwhile_is_not_lost(bench):
     bench.packages.go_on.set()
     assert (await bench.ended(operation)).state is OperationState.SUCCEEDED
     assert (await welcome(bench))["value"]["greeting"] == "LATER"
+
+
+async def test_plugin_that_the_host_has_outgrown_is_failed_with_the_cause(settings, tmp_path):
+    packages = FilePackages(settings)
+    async with PluginSystem.open(settings, packages=packages) as system:
+        bench = Bench(system, packages, tmp_path / "packages")
+        await installed(bench)
+    statement = "UPDATE plugin_releases SET manifest = json_set(manifest, '$.requires.host', '<0.0.1')"
+    with contextlib.closing(sqlite3.connect(sqlite_file(settings.url))) as database, database:
+        database.execute(statement)
+    async with PluginSystem.open(settings, packages=packages) as system:
+        record = system.directory.by_name("sample")
+        assert record.state is State.FAILED
+        assert "requires isp-plugins <0.0.1" in record.cause
+        report = (await system.check_against(version("isp-plugins"))).to_dict()
+        assert [reason["kind"] for reason in report["items"][0]["reasons"]] == ["host"]

@@ -1,5 +1,7 @@
 """What a candidate stores is seen by itself alone, until it is let go."""
 
+import asyncio
+
 import pytest
 
 from isp_plugins.lifecycle.holding import HeldCalls
@@ -35,6 +37,19 @@ class Store:
             await (self.storage_set(key, value) if kind == "set" else self.storage_delete(key))
         return True
 
+    async def write_within(self, session, marks, writes):
+        if session == "broken":
+            raise RuntimeError("the database is gone")
+        self.marks |= set(marks)
+        for kind, key, value in writes:
+            await (self.storage_set(key, value) if kind == "set" else self.storage_delete(key))
+
+
+async def let_go(held, session="open"):
+    """As the lifecycle does it."""
+    async with held.letting_go() as write:
+        await write(session)
+
 
 @pytest.fixture
 def store():
@@ -61,7 +76,7 @@ async def test_it_sees_its_own_writes_and_nobody_else_does(held, store):
 async def test_let_go_writes_all_and_holds_no_more(held, store):
     await held.storage_set("new", 3)
     await held.storage_delete("old")
-    await held.let_go()
+    await let_go(held)
     assert store.values == {"new": 3, "other": 2}
     await held.storage_set("late", 4)
     assert store.values["late"] == 4
@@ -73,6 +88,27 @@ async def test_mark_is_held_with_what_belongs_to_it(held, store):
     assert await held.once_seen("m")
     assert await held.storage_get("k") == 1
     assert not store.marks
-    await held.let_go()
+    await let_go(held)
     assert (store.marks, store.values) == ({"m"}, {"other": 2, "k": 1})
     assert await held.once_commit("m", []) is False
+
+
+async def test_what_could_not_be_written_stays_held(held, store):
+    await held.storage_set("new", 3)
+    with pytest.raises(RuntimeError):
+        await let_go(held, "broken")
+    assert "new" not in store.values
+    assert await held.storage_get("new") == 3
+    await held.storage_set("more", 4)
+    assert "more" not in store.values
+
+
+async def test_its_own_calls_wait_until_it_is_written(held, store):
+    await held.storage_set("new", 3)
+    async with held.letting_go() as write:
+        later = asyncio.create_task(held.storage_set("new", 4))
+        await asyncio.sleep(0)
+        await write("open")
+        assert store.values["new"] == 3
+    await later
+    assert store.values["new"] == 4

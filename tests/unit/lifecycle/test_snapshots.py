@@ -23,3 +23,34 @@ def test_bytes_moments_and_any_json_survive():
     snapshot = Snapshot.of(Snapshot(rows).to_bytes())
     assert snapshot.rows == rows
     assert snapshot.entries == {"a": {"ciphertext": "AP8="}, "b": {"value": "x"}}
+
+
+def test_renewed_ciphertexts_are_those_of_values_and_of_every_version():
+    rows = {
+        "plugin_configurations": [
+            {"key": "a", "value": None, "ciphertext": b"old", "is_encrypted": True},
+            {"key": "b", "value": {"ciphertext": "x"}, "ciphertext": None, "is_encrypted": False},
+        ],
+        "configuration_versions": [
+            {"version": 1, "entries": {"a": {"ciphertext": "b2xk"}, "b": {"value": {"ciphertext": "x"}}}}
+        ],
+    }
+    snapshot = Snapshot(rows)
+    renewed = snapshot.renewed(lambda key, sealed: f"{key}:{sealed.decode()}".encode())
+    assert renewed.rows["plugin_configurations"][0]["ciphertext"] == b"a:old"
+    assert renewed.rows["plugin_configurations"][1] == rows["plugin_configurations"][1]
+    (version,) = renewed.rows["configuration_versions"]
+    assert version["entries"] == {"a": {"ciphertext": "YTpvbGQ="}, "b": {"value": {"ciphertext": "x"}}}
+    assert snapshot.rows == rows
+    assert snapshot.renewed(lambda _key, sealed: sealed) is snapshot
+
+
+def test_secret_is_found_in_values_and_in_versions_alone():
+    clear = {"key": "b", "value": 1, "ciphertext": None, "is_encrypted": False}
+    version = {"version": 1, "entries": {"b": {"value": {"ciphertext": "x"}}}}
+    without = {"plugin_configurations": [clear], "configuration_versions": [version]}
+    assert not Snapshot(without).holds_ciphertext
+    secret = {"key": "a", "value": None, "ciphertext": b"x", "is_encrypted": True}
+    assert Snapshot(without | {"plugin_configurations": [secret]}).holds_ciphertext
+    earlier = {"version": 1, "entries": {"a": {"ciphertext": "b2xk"}}}
+    assert Snapshot(without | {"configuration_versions": [earlier]}).holds_ciphertext

@@ -38,6 +38,7 @@ from isp_plugins.api.resources import (
     secrets,
     stats,
     subscriptions,
+    suitability,
     templates,
     uninstall,
     upgrade,
@@ -91,6 +92,7 @@ def _routes() -> list[BaseRoute]:
     resources = (
         dispatch,
         plugins,
+        suitability,
         lifecycle,
         health,
         bulk,

@@ -11,6 +11,7 @@ from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate import (
     access,
     backups,
+    check,
     configuration,
     doctor,
     events,
@@ -43,6 +44,7 @@ app.command("serve")(serve)
 plugins.add_to(app)
 install.add_to(app)
 upgrade.add_to(app)
+check.add_to(app)
 health.add_to(app)
 hooks.add_to(app)
 logs.add_to(app)

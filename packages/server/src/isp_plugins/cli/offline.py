@@ -90,6 +90,15 @@ def restore(data_dir: Path, source: Path, key: Path | None) -> dict[str, Any]:
     return asyncio.run(backup.restore(settings, source, key=key))
 
 
+def check_against(data_dir: Path, host: str, python: str | None) -> dict[str, Any]:
+    """Which plugins would not load on another version of the host."""
+
+    async def work(system: PluginSystem) -> dict[str, Any]:
+        return (await system.check_against(host, python)).to_dict()
+
+    return _with_system(data_dir, work)
+
+
 def examine(data_dir: Path) -> dict[str, Any]:
     """The doctor's report on an installation, even one whose database cannot be opened; nothing is made or migrated."""
     settings = Settings.from_environment(os.environ, data_dir=data_dir)

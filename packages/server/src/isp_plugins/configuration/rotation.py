@@ -1,11 +1,12 @@
 """Encrypts what is stored anew: under the newest key of the ring, or because a schema has come to call it a secret.
 
-Present values and every version are done, so that an old key can be thrown away. What no key of the ring opens is left as it is and
+Present values, every version, and what others keep of a configuration (`also`) are done, so that an old key can be thrown away. What no key of the ring opens is left as it is and
 reported: one lost key must not keep all other secrets from being rotated.
 """
 
 import base64
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,10 @@ from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.keyring import SecretUnreadableError
 
 log = logging.getLogger(__name__)
+Renew = Callable[[int, str, bytes], bytes]
+"""Gives the ciphertext of a plugin's key anew; one that cannot be read comes back as it is."""
+Renews = Callable[[AsyncSession, Renew], Awaitable[None]]
+"""Renews the ciphertexts that somebody else keeps, in the rotation's own transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Rotator:
         self._rotated = 0
         self._unreadable: set[tuple[int, str]] = set()
 
-    async def run(self, session: AsyncSession) -> Rotation:
+    async def run(self, session: AsyncSession, also: Sequence[Renews] = ()) -> Rotation:
         """Renew every ciphertext that the newest key did not make."""
         for row in await store.encrypted_rows(session):
             row.ciphertext = self._renewed(row.plugin_id, row.key, row.ciphertext or b"")
@@ -45,6 +50,8 @@ class Rotator:
                 key: self._entry(version.plugin_id, key, entry) for key, entry in version.entries.items()
             }
             await session.flush()
+        for renews in also:
+            await renews(session, self._renewed)
         await session.flush()
         unreadable = tuple(sorted(self._unreadable))
         if unreadable:

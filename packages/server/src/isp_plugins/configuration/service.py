@@ -4,7 +4,7 @@ A change goes in two steps, so that it can be tried on the plugin between them: 
 writes it in the caller's transaction, unless somebody else was faster.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,7 +23,7 @@ from isp_plugins.configuration.errors import (
     ConfiguredPluginGoneError,
 )
 from isp_plugins.configuration.planning import Plan, check, plan_change, settle
-from isp_plugins.configuration.rotation import Rotation, Rotator, protect
+from isp_plugins.configuration.rotation import Renews, Rotation, Rotator, protect
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.configuration.secrets import strings_in
 from isp_plugins.configuration.values import (
@@ -124,9 +124,9 @@ class ConfigurationService:
         """Encrypt every secret, in every version too, with the newest key; how many were renewed."""
         return (await self.rotate_all(session)).rotated
 
-    async def rotate_all(self, session: AsyncSession) -> Rotation:
-        """As `rotate`, and which secrets could not be renewed because no key of the ring opens them."""
-        return await Rotator(self._cipher).run(session)
+    async def rotate_all(self, session: AsyncSession, also: Sequence[Renews] = ()) -> Rotation:
+        """As `rotate`, with what others keep, and which secrets could not be renewed because no key of the ring opens them."""
+        return await Rotator(self._cipher).run(session, also)
 
     async def unreadable_secrets(self) -> list[tuple[int, str]]:
         """Every present secret that no key of the ring opens, by plugin and key."""

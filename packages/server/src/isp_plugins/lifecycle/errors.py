@@ -178,3 +178,11 @@ class RollbackFailedError(ConflictError):
 
 class ReleaseNotKeptError(NotFoundError):
     """{wanted} of plugin {name} is not kept. Kept are: {kept}. Name one of them, or install the version that you want with an upgrade."""
+
+
+class TargetVersionInvalidError(InvalidInputError):
+    """{what} must be one like {example}, and not {given}. Give the number alone, without a name or a comparison."""
+
+
+class HostOutgrownError(PluginFailedError):
+    """Plugin {name} {version} requires isp-plugins {wanted}, and this host is {present}. Upgrade the plugin to a version that allows this host (isp-plugins upgrade), or go back to a host that it allows."""

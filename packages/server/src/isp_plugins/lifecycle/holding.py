@@ -1,40 +1,59 @@
-"""What a new version stores before it serves anybody is held back, and written only once it has taken over.
+"""What a new version stores before it has taken over is held back, and written in the transaction in which it does.
 
 1. It sees its own writes; the old version, which still works, does not.
-2. Let go, every write is done in its order, and from then on everything goes straight to the host.
+2. Let go, marks and last values are written with everything else that the switch writes, and from then on everything goes straight to the host.
 3. A candidate that fails leaves nothing: what was held is dropped with it.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugin_sdk.context import HostCalls
 
 _GONE = object()
+Within = Callable[[AsyncSession], Awaitable[None]]
+"""Writes in the caller's transaction."""
+
+
+class StoringCalls(HostCalls, Protocol):
+    """The host's half of a plugin's context, which can also write in a transaction of the lifecycle."""
+
+    async def write_within(
+        self, session: AsyncSession, marks: Sequence[str], writes: Sequence[tuple[str, str, Any]]
+    ) -> None:
+        """Set marks and write (`("set", key, value)`, `("delete", key, None)`)."""
+        ...
 
 
 class HeldCalls:
     """The host's half of a candidate's context."""
 
-    def __init__(self, calls: HostCalls) -> None:
+    def __init__(self, calls: StoringCalls) -> None:
         self._calls = calls
         self._held: dict[str, Any] | None = {}
         """None: let go."""
-        self._marks: dict[str, Sequence[tuple[str, str, Any]]] = {}
+        self._marks: set[str] = set()
         self._lock = asyncio.Lock()
 
-    async def let_go(self) -> None:
-        """Write what was held."""
+    @asynccontextmanager
+    async def letting_go(self) -> AsyncIterator[Within]:
+        """What writes it all in the transaction that is made within the block; if that fails, everything stays held. Its own calls wait meanwhile."""
         async with self._lock:
-            held, self._held = self._held or {}, None
-            for mark, writes in self._marks.items():
-                await self._calls.once_commit(mark, writes)
-            for key, value in held.items():
-                if value is _GONE:
-                    await self._calls.storage_delete(key)
-                else:
-                    await self._calls.storage_set(key, value)
+            held, marks = self._held or {}, tuple(self._marks)
+
+            async def write(session: AsyncSession) -> None:
+                writes = [
+                    ("delete", key, None) if value is _GONE else ("set", key, value)
+                    for key, value in held.items()
+                ]
+                await self._calls.write_within(session, marks, writes)
+
+            yield write
+            self._held = None
 
     async def storage_get(self, key: str) -> Any:
         """The value that it would find."""
@@ -79,7 +98,7 @@ class HeldCalls:
             if self._held is not None:
                 if mark in self._marks or await self._calls.once_seen(mark):
                     return False
-                self._marks[mark] = writes
+                self._marks.add(mark)
                 for kind, key, value in writes:
                     self._held[key] = value if kind == "set" else _GONE
                 return True

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from isp_plugin_sdk.context import HostCalls
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
@@ -24,7 +23,7 @@ from isp_plugins.contracts.runtime import (
 from isp_plugins.contracts.vocabulary import LogLevel
 from isp_plugins.contracts.worker import WorkerProgram
 from isp_plugins.errors import PluginSystemError
-from isp_plugins.lifecycle.holding import HeldCalls
+from isp_plugins.lifecycle.holding import HeldCalls, StoringCalls
 from isp_plugins.lifecycle.instances import Equipment, Instance
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.runtime.probes import Probe
@@ -54,7 +53,7 @@ class Launcher:
         runtime: Runtime,
         configuration: ConfigurationService,
         logs: PluginLogs,
-        host_calls: Callable[[int, str], HostCalls],
+        host_calls: Callable[[int, str], StoringCalls],
         settings: Settings,
         clock: Clock,
         program_of: ProgramOf,

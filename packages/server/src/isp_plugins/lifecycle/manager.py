@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from isp_plugin_sdk.context import HostCalls
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditLog, AuditTag
 from isp_plugins.clock import Clock
@@ -45,6 +44,7 @@ from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.errors import PluginEnableFailedError
 from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
+from isp_plugins.lifecycle.holding import StoringCalls
 from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.launching import ProgramOf, no_program
 from isp_plugins.lifecycle.ledger import Entry
@@ -91,7 +91,7 @@ class PluginManager:
         directory: PluginDirectory,
         clock: Clock,
         settings: Settings,
-        host_calls: Callable[[int, str], HostCalls],
+        host_calls: Callable[[int, str], StoringCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
         workers: Callable[[], Iterable[Supervised]] = lambda: (),
         program_of: ProgramOf = no_program,

@@ -1,15 +1,17 @@
 """Releases that a plugin left, as rows: what it held then, and until when the one after it is watched; always in the caller's session."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.contracts.vocabulary import PluginType
+from isp_plugins.db.engine import Database
 from isp_plugins.db.tables import Plugin, PluginSnapshot
 from isp_plugins.lifecycle.dependencies import Dependency, DependencyKind
 from isp_plugins.lifecycle.records import PluginRecord
@@ -89,6 +91,34 @@ async def watched(session: AsyncSession) -> Sequence[Passage]:
     current = select(PluginSnapshot).join(Plugin, Plugin.release_id == PluginSnapshot.successor_id)
     found = await session.scalars(current.where(PluginSnapshot.watch_until.is_not(None)))
     return [_passage(row) for row in found]
+
+
+async def held_at(session: AsyncSession, passage_id: int) -> Snapshot | None:
+    """What a plugin held then, as it is stored now; None where it is not kept any more."""
+    content = await session.scalar(select(PluginSnapshot.content).where(PluginSnapshot.id == passage_id))
+    return None if content is None else Snapshot.of(content)
+
+
+async def renew(session: AsyncSession, renewed: Callable[[int, str, bytes], bytes]) -> None:
+    """Encrypt every secret in them anew, one snapshot at a time."""
+    query = select(PluginSnapshot.id, PluginSnapshot.plugin_id).order_by(PluginSnapshot.id)
+    for number, plugin_id in (await session.execute(query)).all():
+        if (old := await held_at(session, number)) is None:
+            continue
+        new = old.renewed(partial(renewed, plugin_id))
+        if new is not old:
+            values = {"content": new.to_bytes()}
+            await session.execute(update(PluginSnapshot).where(PluginSnapshot.id == number).values(values))
+
+
+async def hold_ciphertext(database: Database) -> bool:
+    """Whether any of them holds a secret, so that a lost key must not be replaced by a new one."""
+    async with database.reading() as session:
+        for number in (await session.scalars(select(PluginSnapshot.id))).all():
+            snapshot = await held_at(session, number)
+            if snapshot is not None and snapshot.holds_ciphertext:
+                return True
+    return False
 
 
 async def mark(session: AsyncSession, passage_id: int, *, breach: str | None) -> None:

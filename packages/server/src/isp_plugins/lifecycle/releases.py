@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.db.tables import Plugin, PluginRelease
 from isp_plugins.packages.depot import hold
+from isp_plugins.packages.sdk_wheel import DISTRIBUTION
 from isp_plugins.packages.values import Lock
 
 
@@ -76,6 +77,16 @@ class Release:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Foundations:
+    """What the environment of a release was made of."""
+
+    python: str | None
+    """Its Python as in `3.11`; None where the lock does not tell."""
+    sdk: str | None
+    """The version of its SDK."""
+
+
 _COLUMNS = tuple(PluginRelease.__table__.c[name] for name in Release.__dataclass_fields__)
 
 
@@ -113,9 +124,10 @@ async def of_plugin(session: AsyncSession, plugin_id: int) -> list[Release]:
     return [_release(row) for row in (await session.execute(query)).mappings()]
 
 
-async def prune(session: AsyncSession, plugin_id: int, current: int, keep: int) -> int:
-    """Drop all releases but the current one and so many others, the newest; how many went."""
+async def prune(session: AsyncSession, plugin_id: int, current: int, keep: int, *, left: int) -> int:
+    """Drop all releases but the current one and so many others, the one that was just left and then the newest; how many went."""
     others = [one.id for one in await of_plugin(session, plugin_id) if one.id != current]
+    others.sort(key=lambda one: (one == left, one), reverse=True)
     if gone := others[keep:]:
         await session.execute(delete(PluginRelease).where(PluginRelease.id.in_(gone)))
     return len(gone)
@@ -154,6 +166,18 @@ async def everything(session: AsyncSession) -> list[Release]:
     """Every release of every plugin."""
     query = select(*_COLUMNS).order_by(PluginRelease.id)
     return [_release(row) for row in (await session.execute(query)).mappings()]
+
+
+async def foundations(session: AsyncSession) -> dict[int, Foundations]:
+    """What the environment of every plugin's own release was made of, by the release's id."""
+    query = select(PluginRelease.id, PluginRelease.lock).join(Plugin, Plugin.release_id == PluginRelease.id)
+    return {row.id: _foundations(Lock.of(row.lock)) for row in await session.execute(query)}
+
+
+def _foundations(lock: Lock) -> Foundations:
+    sdk = next((one.version for one in lock.requirements if one.name == DISTRIBUTION), None)
+    _, _, rest = lock.python.partition("-")
+    return Foundations(rest.partition("-")[0] or None, sdk)
 
 
 def _release(row: RowMapping) -> Release:

@@ -1,13 +1,13 @@
 """What a plugin holds, as one piece that can be put back byte for byte: configuration, stored values, subscriptions; always in the caller's session.
 
-1. Secrets stay the ciphertexts that they are; they are bound to the plugin's id, which an upgrade leaves alone.
+1. Secrets stay the ciphertexts that they are; they are bound to the plugin's id, which an upgrade leaves alone. A rotation of keys renews them.
 2. Putting back replaces everything of these tables; a subscription keeps its id, and with it what it is owed, wherever it is still there.
 3. What a plugin marked as done once (`once`) is not part of it: what was done outside stays done.
 """
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import LargeBinary, Table, delete, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from isp_plugins.configuration.store import CIPHERTEXT, ciphertext_in
 from isp_plugins.db.tables import ConfigurationVersion, PluginConfiguration, PluginHook, PluginStorageItem
 from isp_plugins.db.tables.base import UtcDateTime
 
@@ -43,6 +44,23 @@ class Snapshot:
         """As it was stored."""
         kept = json.loads(content)
         return cls({name: [_back(_BY_NAME[name], row) for row in rows] for name, rows in kept.items()})
+
+    def renewed(self, renew: Callable[[str, bytes], bytes]) -> "Snapshot":
+        """The same with each ciphertext anew, those of every version included; itself where nothing changed."""
+        present = [_row_renewed(row, renew) for row in self.rows[PluginConfiguration.__tablename__]]
+        versions = [_version_renewed(row, renew) for row in self.rows[ConfigurationVersion.__tablename__]]
+        changed = {PluginConfiguration.__tablename__: present, ConfigurationVersion.__tablename__: versions}
+        rows = {**self.rows, **changed}
+        return self if rows == self.rows else Snapshot(rows)
+
+    @property
+    def holds_ciphertext(self) -> bool:
+        """Whether anything in it is encrypted."""
+        found = any(row["ciphertext"] is not None for row in self.rows[PluginConfiguration.__tablename__])
+        versions = self.rows[ConfigurationVersion.__tablename__]
+        return found or any(
+            ciphertext_in(entry) is not None for row in versions for entry in row["entries"].values()
+        )
 
     @property
     def entries(self) -> dict[str, Any]:
@@ -89,6 +107,19 @@ async def _put_hooks_back(session: AsyncSession, plugin_id: int, rows: Sequence[
 async def _rows(session: AsyncSession, table: Table, plugin_id: int) -> list[Row]:
     query = select(table).where(table.c.plugin_id == plugin_id).order_by(*table.primary_key.columns)
     return [dict(row) for row in (await session.execute(query)).mappings()]
+
+
+def _row_renewed(row: Row, renew: Callable[[str, bytes], bytes]) -> Row:
+    sealed = row["ciphertext"]
+    return row if sealed is None else row | {"ciphertext": renew(row["key"], sealed)}
+
+
+def _version_renewed(row: Row, renew: Callable[[str, bytes], bytes]) -> Row:
+    entries = dict(row["entries"])
+    for key, entry in entries.items():
+        if (sealed := ciphertext_in(entry)) is not None:
+            entries[key] = {CIPHERTEXT: base64.b64encode(renew(key, sealed)).decode()}
+    return row | {"entries": entries}
 
 
 def _storable(table: Table, row: Row) -> Row:

@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from isp_plugin_sdk.context import HostCalls
 from isp_plugins.audit import AuditLog
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
@@ -21,6 +20,7 @@ from isp_plugins.lifecycle.damping import Flapping
 from isp_plugins.lifecycle.deaths import Deaths
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.history import HealthHistory
+from isp_plugins.lifecycle.holding import StoringCalls
 from isp_plugins.lifecycle.instances import Instance
 from isp_plugins.lifecycle.intensity import Intensity
 from isp_plugins.lifecycle.launching import Launcher, ProgramOf
@@ -123,7 +123,7 @@ def set_stage(
     directory: PluginDirectory,
     clock: Clock,
     settings: Settings,
-    host_calls: Callable[[int, str], HostCalls],
+    host_calls: Callable[[int, str], StoringCalls],
     hung: Callable[[int], int],
     workers: Callable[[], Iterable[Supervised]],
     program_of: ProgramOf,

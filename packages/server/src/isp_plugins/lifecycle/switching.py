@@ -3,10 +3,11 @@
 1. One that runs: the other release is started beside it, probed, switched to, and saved; a failure leaves the one that runs.
 2. One that does not run: it is only saved.
 3. What the release that is left holds is kept in the same transaction, so that there is always a way back.
-4. What the new release stores before it is saved is held back until then.
+4. What the new release stores before it is saved is held back until then, and written in the same transaction.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -26,6 +27,7 @@ from isp_plugins.lifecycle import passages, releases, snapshots
 from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.bindings import Bound, standing
 from isp_plugins.lifecycle.errors import RollbackFailedError, UpgradeFailedError
+from isp_plugins.lifecycle.holding import HeldCalls
 from isp_plugins.lifecycle.instances import Equipment
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.passages import Passage
@@ -128,14 +130,9 @@ async def _switch(
         record = await saving.save(None)
     else:
         held = stage.launcher.holding(after)
+        saving.held = held
         await replace_with(stage, after, replace(equipment, host=held), saving.save_bound, refusal)
         record = saving.settle()
-        try:
-            await held.let_go()
-        except PluginSystemError as error:
-            stage.launcher.note(
-                record, LogLevel.WARNING, f"What it stored at its start was not kept: {error}"
-            )
     saving.announce(record)
     return record
 
@@ -144,6 +141,8 @@ class _Saving:
     """Writes a change of release in one transaction, and shows it."""
 
     tag: AuditTag
+    held: HeldCalls | None = None
+    """What an instance of the new release stored before it is saved."""
 
     def __init__(self, stage: Stage, before: PluginRecord, after: PluginRecord, actor: Actor) -> None:
         self._stage = stage
@@ -164,7 +163,9 @@ class _Saving:
             self._saved = await self._write(session, bound)
 
         entry = Entry(self.tag, self._actor, self._after, self._details())
-        await stage.ledger.commit(self._after, entries=[entry], also=[write])
+        async with self.held.letting_go() if self.held else nullcontext() as held:
+            also = [write, held] if held else [write]
+            await stage.ledger.commit(self._after, entries=[entry], also=also)
         assert self._saved is not None  # noqa: S101  it was committed
         stage.ledger.show(self._saved.record)
         stage.engine.subscribe(self._before.id, self._saved.subscriptions)
@@ -207,7 +208,8 @@ class _Saving:
             watch_until=self._watch_until(bound),
             why=self._why(),
         )
-        await releases.prune(session, number, release.id, keep)
+        assert self._before.release is not None  # noqa: S101  only what was installed is switched
+        await releases.prune(session, number, release.id, keep, left=self._before.release.id)
         record = replace(self._after, release=release)
         if bound is None:
             return _Saved(record, standing(record, await stage.hook_store.list(session, number)))
@@ -292,7 +294,9 @@ class _Returning(_Saving):
     async def _take_over(self, session: AsyncSession, _bound: Bound | None) -> Release:
         number, release = self._before.id, self._wanted.release
         await releases.make_current(session, number, release.id)
-        await snapshots.put_back(session, number, self._wanted.passage.snapshot)
+        # Read again: the keys may have been rotated since.
+        held = await passages.held_at(session, self._wanted.passage.id) or self._wanted.passage.snapshot
+        await snapshots.put_back(session, number, held)
         await self._stage.hook_store.begin_events(session, number)
         return release
 

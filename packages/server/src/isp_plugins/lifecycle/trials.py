@@ -73,6 +73,8 @@ def since(now: Tally, base: Tally) -> tuple[int, int]:
 @dataclass(slots=True)
 class _Trial:
     passage: int
+    release: int
+    """The one to go back to."""
     until: datetime
     base: Tally = field(default_factory=dict)
     breach: str | None = None
@@ -135,7 +137,7 @@ class Trials:
     def _add(self, passage: Passage, base: Tally) -> None:
         if passage.watch_until is None:
             return
-        trial = _Trial(passage.id, passage.watch_until, base, passage.breach)
+        trial = _Trial(passage.id, passage.release_id, passage.watch_until, base, passage.breach)
         self._trials[passage.plugin_id] = trial
         self._looking.start()
 
@@ -163,7 +165,7 @@ class Trials:
                 trial.breach = breach
                 await passages.mark(session, trial.passage, breach=breach)
         try:
-            operation = await self._upgrader.begin_rollback(record.id, SYSTEM, why=why)
+            operation = await self._upgrader.begin_rollback(record.id, SYSTEM, to=trial.release, why=why)
         except PluginSystemError as error:
             logger.warning("plugin %s cannot go back by itself: %s", record.name, error)
         else:

@@ -113,9 +113,12 @@ class Upgrader:
             raise
 
     async def begin_rollback(
-        self, plugin_id: int, actor: Actor, *, to: str | None = None, why: str | None = None
+        self, plugin_id: int, actor: Actor, *, to: str | int | None = None, why: str | None = None
     ) -> Operation:
-        """Begin the return to a kept release, the last one before the present where none is named; `NotInstalledError`, `ReleaseNotKeptError`."""
+        """Begin the return to a kept release, by its version or id; `NotInstalledError`, `ReleaseNotKeptError`.
+
+        Where none is named, it is the older one that the present took over from, or the last that was installed before it.
+        """
         record = self._installed(plugin_id)
         release, _ = await self._kept(record, to)
         request = {
@@ -232,6 +235,8 @@ class Upgrader:
             left = await passages.of_plugin(session, record.id)
         choices = [one for one in kept if one.id != current and one.id in left]
         fitting = [one for one in choices if _fits(one, wanted, current)]
+        if wanted is None:
+            fitting.sort(key=lambda one: left[one.id].successor_id == current, reverse=True)
         if not fitting:
             raise ReleaseNotKeptError(
                 wanted="An earlier release" if wanted is None else f"Version {wanted}",

@@ -74,24 +74,33 @@ class PluginStorage:
         `writes` are `("set", key, value)` and `("delete", key, None)`. Errors as for `set`.
         """
         _check_key(mark)
-        for kind, key, value in writes:
-            _check_key(key)
-            if kind == "set":
-                _check_value(key, value)
+        _check(writes)
         grows_by = 0
         try:
             async with self._database.transaction() as session:
                 if not await self._mark(session, plugin_id, mark):
                     return False
-                for kind, key, value in writes:
-                    if kind == "set":
-                        grows_by += await self._set(session, plugin_id, key, value)
-                    else:
-                        grows_by -= await self._delete(session, plugin_id, key)
+                grows_by = await self._write(session, plugin_id, writes)
         except IntegrityError as error:
             raise StoragePluginGoneError(plugin_id=plugin_id) from error
         self._usage.changed(plugin_id, grows_by)
         return True
+
+    async def write_within(
+        self,
+        session: AsyncSession,
+        plugin_id: int,
+        marks: Sequence[str],
+        writes: Sequence[tuple[str, str, Any]],
+    ) -> None:
+        """Set marks and write in the caller's transaction; `writes` and errors as for `do_once`."""
+        for mark in marks:
+            _check_key(mark)
+            await self._mark(session, plugin_id, mark)
+        _check(writes)
+        self._usage.forget(plugin_id)
+        await self._write(session, plugin_id, writes)
+        self._usage.forget(plugin_id)
 
     async def delete(self, plugin_id: int, key: str) -> bool:
         """Forget a value; whether there was one."""
@@ -110,6 +119,18 @@ class PluginStorage:
             query = query.where(func.substr(PluginStorageItem.key, 1, len(prefix)) == prefix)
         async with self._database.reading() as session:
             return sorted((await session.scalars(query)).all())
+
+    async def _write(
+        self, session: AsyncSession, plugin_id: int, writes: Sequence[tuple[str, str, Any]]
+    ) -> int:
+        """Write checked values; by how many bytes the plugin's storage grows."""
+        grows_by = 0
+        for kind, key, value in writes:
+            if kind == "set":
+                grows_by += await self._set(session, plugin_id, key, value)
+            else:
+                grows_by -= await self._delete(session, plugin_id, key)
+        return grows_by
 
     async def _mark(self, session: AsyncSession, plugin_id: int, mark: str) -> bool:
         """Set a mark; False where it was set. Two that set it at once wait for each other."""
@@ -168,6 +189,13 @@ def _stored_bytes(dialect: str) -> ColumnElement[int]:
     # SQLite's length() of text counts characters; of a blob, bytes.
     octets = func.octet_length(text) if dialect == "postgresql" else func.length(cast(text, LargeBinary))
     return octets + func.length(PluginStorageItem.key) + ROW_BYTES
+
+
+def _check(writes: Sequence[tuple[str, str, Any]]) -> None:
+    for kind, key, value in writes:
+        _check_key(key)
+        if kind == "set":
+            _check_value(key, value)
 
 
 def _check_key(key: object) -> None:

@@ -33,6 +33,10 @@ class Usage:
         """Keep what the database counted."""
         self._totals[plugin_id] = _Total(used, now)
 
+    def forget(self, plugin_id: int) -> None:
+        """Have it counted anew: it is changed in a transaction that may fail."""
+        self._totals.pop(plugin_id, None)
+
     def changed(self, plugin_id: int, by: int) -> None:
         """Add what a committed write added or took away."""
         total = self._totals.get(plugin_id)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from isp_plugins.contracts.hooks import Dispatcher
 from isp_plugins.storage import PluginStorage
 
@@ -41,6 +43,12 @@ class PluginHostCalls:
     async def once_commit(self, mark: str, writes: Sequence[tuple[str, str, Any]]) -> bool:
         """Set the mark and write, all or nothing; False where the mark is set already."""
         return await self._storage.do_once(self._plugin_id, mark, writes)
+
+    async def write_within(
+        self, session: AsyncSession, marks: Sequence[str], writes: Sequence[tuple[str, str, Any]]
+    ) -> None:
+        """Set marks and write, in the transaction of whoever asks."""
+        await self._storage.write_within(session, self._plugin_id, marks, writes)
 
     async def dispatch(
         self, hook: str, payload: Any, context: Mapping[str, Any] | None = None

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from isp_plugins.access import ApiKeys
@@ -26,11 +27,13 @@ from isp_plugins.hooks.engine import DispatchResult, HookEngine
 from isp_plugins.hooks.idempotency import IdempotencyStore
 from isp_plugins.hooks.store import HookStore
 from isp_plugins.keyring import KeyRing
+from isp_plugins.lifecycle import passages, releases
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.doctor import Doctor
 from isp_plugins.lifecycle.installing import Installer, registration_mistakes
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.lifecycle.preparing import Preparer
+from isp_plugins.lifecycle.suitability import SuitabilityReport, Target, judge
 from isp_plugins.lifecycle.trials import Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
@@ -137,6 +140,13 @@ class PluginSystem:
         """Dispatch a hook on the calling thread; the options are those of `HookEngine.dispatch_sync`."""
         return self.engine.dispatch_sync(hook, payload, context=context, **options)
 
+    async def check_against(self, host: str, python: str | None = None) -> SuitabilityReport:
+        """Which plugins would not load on another version of the host, and of Python where it is given; `TargetVersionInvalidError`."""
+        target = Target.of(host, python)
+        async with self.database.reading() as session:
+            bases = await releases.foundations(session)
+        return SuitabilityReport(target, version("isp-plugins"), judge(list(self.directory), bases, target))
+
     def end_streams(self) -> None:
         """End every endless answer: the server stops."""
         self.logs.following.end()
@@ -150,7 +160,7 @@ class PluginSystem:
         if self.keyring.is_kept_in_file:
             self.keyring.rotate_file()
         async with self.database.transaction() as session:
-            rotation = await self.configuration.rotate_all(session)
+            rotation = await self.configuration.rotate_all(session, also=[passages.renew])
             details = {
                 "rotated": rotation.rotated,
                 "unreadable": len(rotation.unreadable),

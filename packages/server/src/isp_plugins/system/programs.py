@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from isp_plugin_sdk.manifest import Manifest
@@ -9,10 +10,12 @@ from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.contracts.vocabulary import RuntimeKind
 from isp_plugins.contracts.worker import WorkerLimits, WorkerProgram
 from isp_plugins.errors import PluginSystemError
-from isp_plugins.lifecycle.errors import InstallationMissingError
+from isp_plugins.lifecycle.errors import HostOutgrownError, InstallationMissingError
 from isp_plugins.lifecycle.launching import cause_of
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.releases import Release
+from isp_plugins.lifecycle.suitability import host_mistake
+from isp_plugins.packages.manifests import HOST
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.packages.values import Lock
 from isp_plugins.runtime.worker.module_program import module_program
@@ -39,10 +42,14 @@ class Programs:
         self, record: PluginRecord, release: Release, tell: Callable[[str], None]
     ) -> WorkerProgram:
         """The program of an installed plugin: its own environment's interpreter, or the command of its manifest, with the grants that were accepted."""
+        manifest = Manifest.of(release.manifest)
+        if (wanted := host_mistake(manifest, version(HOST))) is not None:
+            raise HostOutgrownError(
+                name=record.name, version=release.version, wanted=wanted, present=version(HOST)
+            )
         try:
             artifact, environment = await self._packages.ensure(release.digest, Lock.of(release.lock), tell)
         except (PluginSystemError, OSError) as error:
             raise InstallationMissingError(name=record.name, cause=cause_of(error)) from error
-        manifest = Manifest.of(release.manifest)
         program = self._packages.program(manifest, artifact, environment, WorkerLimits())
         return replace(program, grants=Grants.of_manifest(release.manifest))

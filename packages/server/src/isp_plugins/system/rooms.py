@@ -24,6 +24,7 @@ from isp_plugins.hooks.engine import HookEngine
 from isp_plugins.hooks.idempotency import IdempotencyStore
 from isp_plugins.hooks.store import HookStore
 from isp_plugins.keyring import KeyRing
+from isp_plugins.lifecycle import passages
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.installing import Installer
 from isp_plugins.lifecycle.manager import PluginManager
@@ -79,7 +80,8 @@ async def lay_foundation(
     database = await Database.open(settings.url)
     stack.push_async_callback(database.close)
     await packages.connect(open_depot(settings, database))
-    keyring = KeyRing.load(settings, ciphertext_exists=await ciphertext_exists(database))
+    has_secrets = await ciphertext_exists(database) or await passages.hold_ciphertext(database)
+    keyring = KeyRing.load(settings, ciphertext_exists=has_secrets)
     head_file = data_directory.path / "audit.head" if database.dialect == "sqlite" else None
     audit = AuditLog(database, keyring, node=settings.node, clock=clock, head_file=head_file)
     await audit.open()

@@ -37,6 +37,7 @@ from isp_plugins.lifecycle.doctor.gather_database import (
     unreadable_secrets,
 )
 from isp_plugins.lifecycle.doctor.kernel import probe_kernel
+from isp_plugins.lifecycle.passages import hold_ciphertext
 from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -130,7 +131,9 @@ async def _ring(settings: Settings, database: Database | Unread) -> KeyRing | Un
     """The key ring, if it is there: a missing one is not made."""
     file = settings.data_dir / FILE_NAME
     try:
-        needed = not isinstance(database, Unread) and await ciphertext_exists(database)
+        needed = not isinstance(database, Unread) and (
+            await ciphertext_exists(database) or await hold_ciphertext(database)
+        )
         if settings.secret_keys is None and not file.exists() and not needed and sqlite_file(settings.url):
             return KeyRing([])
         return KeyRing.load(settings, ciphertext_exists=needed)
