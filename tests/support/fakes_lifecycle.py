@@ -234,6 +234,13 @@ class FakeEngine:
     def resume(self, plugin_id: int) -> None:
         self.suspended.discard(plugin_id)
 
+    def skipped(self, plugin_id: int) -> tuple[Subscription, ...]:
+        return self.subscriptions.get(plugin_id, ()) if plugin_id in self.suspended else ()
+
+    def skip(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+        self.subscriptions[plugin_id] = tuple(subscriptions)
+        self.suspended.add(plugin_id)
+
     def successes(self, plugin_id: int) -> int:
         return self.succeeded.get(plugin_id, 0)
 

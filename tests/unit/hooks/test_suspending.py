@@ -58,3 +58,16 @@ def test_suspending_a_plugin_without_subscriptions_changes_nothing():
     engine.suspend(plugin_id("a"))
     engine.resume(plugin_id("a"))
     assert summary(engine.dispatch_sync(HOOK, {})) == ["b: ok"]
+
+
+async def test_skipped_again_after_new_subscriptions_that_did_not_hold():
+    engine = engine_with(subscription("a", lambda _: 1), event("a", lambda _: None), events=MemoryEvents())
+    assert engine.skipped(plugin_id("a")) == ()
+    engine.suspend(plugin_id("a"))
+    kept = engine.skipped(plugin_id("a"))
+    subscribe(engine, subscription("a", lambda _: 2))
+    engine.skip(plugin_id("a"), kept)
+    await engine.drain(plugin_id("a"))
+    assert summary(engine.dispatch_sync(HOOK, {})) == ["a: worker_down", "a: queued"]
+    engine.resume(plugin_id("a"))
+    assert summary(engine.dispatch_sync(HOOK, {})) == ["a: ok", "a: queued"]

@@ -8,6 +8,7 @@ import pytest
 from isp_plugins.contracts.vocabulary import HealthEvent, HealthStatus, State
 from isp_plugins.contracts.worker import Death, DeathReason, ResourceUse
 from isp_plugins.lifecycle.dying import cause_of_death
+from isp_plugins.lifecycle.errors import PluginEnableFailedError
 from support.fakes_lifecycle import ADA, House, MortalPlugin, declared
 from support.health import recovered, told
 
@@ -182,6 +183,31 @@ async def test_disabled_while_its_worker_is_down_it_is_not_started_again(
     assert house.directory.get(plugin_id).state is State.DISABLED
     assert plugin_id not in house.engine.subscriptions
     assert house.runtime.alive == []
+
+
+async def test_activate_that_fails_after_a_death_leaves_it_skipped_as_before(
+    house: House, plugin_id: int
+) -> None:
+    before = house.engine.subscriptions[plugin_id]
+    await dies(house)
+    house.runtime.script("mailer").activates = False
+    await recovered(house, 2)
+    assert "activate said no" in str(house.directory.get(plugin_id).cause)
+    assert (house.engine.suspended, house.engine.subscriptions[plugin_id]) == ({plugin_id}, before)
+    assert house.runtime.alive == []
+    house.runtime.script("mailer").activates = True
+    await recovered(house, 5)
+    assert house.directory.get(plugin_id).state is State.ACTIVE
+    assert house.engine.suspended == set()
+
+
+async def test_first_start_whose_activate_fails_leaves_nothing_to_call(house: House) -> None:
+    house.runtime.script("mailer").activates = False
+    plugin = await house.register()
+    with pytest.raises(PluginEnableFailedError):
+        await house.manager.enable(plugin.id, ADA)
+    assert plugin.id not in house.engine.subscriptions
+    assert house.engine.suspended == set()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """JSON text and values: by orjson where it can be imported, else by the standard library.
 
-1. What is not JSON is refused by both: lone surrogates, bytes, dates, objects of classes. NaN and the infinities are refused by the
-   standard library and null by orjson.
+1. What is not JSON is refused by both: lone surrogates, bytes, dates, objects of classes, NaN and the infinities.
 2. A text that nests too deep to be read is refused like any other that is not JSON.
 """
 
@@ -10,8 +9,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NoReturn
 
+from isp_plugin_sdk.wire.numbers import lacks_a_number
+
 NOT_ENCODABLE = (TypeError, ValueError, RecursionError, OverflowError)
 """What encoding raises for a value that is not JSON."""
+
+
+NO_NUMBER = "JSON has no NaN and no infinity"
 
 
 class NotJsonTextError(ValueError):
@@ -53,6 +57,8 @@ def fast_codec() -> Codec | None:
 
     def encode(value: Any) -> bytes:
         text: bytes = dumps(value, None, options)
+        if b"null" in text and lacks_a_number(value):
+            raise ValueError(NO_NUMBER)
         return text
 
     return Codec("orjson", decode, encode)

@@ -118,6 +118,14 @@ class HookEngine:
         """Call a suspended plugin again."""
         self._snapshot.put_down(plugin_id, down=False)
 
+    def skipped(self, plugin_id: int) -> tuple[Subscription, ...]:
+        """The subscriptions of a plugin that is skipped because its worker is down; none where it is not."""
+        return self._snapshot.put_down_now(plugin_id)
+
+    def skip(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+        """Replace all of the plugin's subscriptions by those that were `skipped`, which are skipped again, in one step."""
+        self._snapshot.replace(plugin_id, subscriptions, down=True)
+
     def successes(self, plugin_id: int) -> int:
         """How many calls into the plugin have ended well so far; exact where one thread dispatches, else nearly so."""
         return self._snapshot.ended_well(plugin_id)

@@ -59,7 +59,7 @@ class Snapshot:
         self._vacant = 0
         self._lock = threading.Lock()
 
-    def replace(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+    def replace(self, plugin_id: int, subscriptions: Sequence[Subscription], *, down: bool = False) -> None:
         """Swap in one step every chain that has, or had, subscriptions of this plugin; nothing changes where one cannot be built."""
         with self._lock:
             for subscription in subscriptions:
@@ -67,7 +67,7 @@ class Snapshot:
                 self._specs(subscription.hook)
             before = self._of_plugin.get(plugin_id, ())
             self._of_plugin[plugin_id] = tuple(subscriptions)
-            self._down.discard(plugin_id)
+            (self._down.add if down else self._down.discard)(plugin_id)
             self._know(subscriptions)
             if not subscriptions:
                 del self._of_plugin[plugin_id]
@@ -107,6 +107,11 @@ class Snapshot:
                 return
             (self._down.add if down else self._down.discard)(plugin_id)
             self._rebuild({one.hook for one in self.subscriptions(plugin_id)})
+
+    def put_down_now(self, plugin_id: int) -> tuple[Subscription, ...]:
+        """The subscriptions of a plugin that is skipped because its worker is down; none where it is not."""
+        with self._lock:
+            return self.subscriptions(plugin_id) if plugin_id in self._down else ()
 
     def ended_well(self, plugin_id: int) -> int:
         """How many calls into the plugin ended well so far."""

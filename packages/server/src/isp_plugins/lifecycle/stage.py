@@ -62,6 +62,14 @@ class Engine(Dispatcher, Switchboard, Protocol):
         """Call a suspended plugin again."""
         ...
 
+    def skipped(self, plugin_id: int) -> tuple[Subscription, ...]:
+        """The subscriptions of a plugin that is suspended; none where it is not."""
+        ...
+
+    def skip(self, plugin_id: int, subscriptions: Sequence[Subscription]) -> None:
+        """Replace all of a plugin's subscriptions by those that were skipped, and skip them again."""
+        ...
+
     def tally(self, plugin_id: int) -> dict[int, tuple[int, int]]:
         """A plugin's calls, and how many of them failed; by a number that is new whenever counting begins anew."""
         ...

@@ -1,14 +1,16 @@
 """Brings one plugin up and takes it down; whoever calls holds the plugin's lock and says how to save.
 
 1. What a plugin needs is looked at before anything is done.
-2. Started, subscribed, activated, saved, in this order; whatever fails undoes everything before it.
+2. Started, subscribed, activated, saved, in this order; whatever fails undoes everything before it: a plugin that was skipped because its
+   worker had died is skipped again.
 3. Taken down in the opposite order: not called any more, drained, cleaned up.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.vocabulary import HealthEvent, State
 from isp_plugins.lifecycle import states
 from isp_plugins.lifecycle.bindings import Bound
@@ -62,11 +64,20 @@ async def subscribe(stage: Stage, instance: Instance, undo: AsyncExitStack) -> B
     bound = await stage.bindings.bind(instance.record, instance.running)
     undo.push_async_callback(stage.bindings.forget, bound)
     undo.push_async_callback(
-        stage.engine.unsubscribe, instance.record.id, drain_timeout=stage.settings.drain_timeout
+        _unsubscribe, stage, instance.record.id, stage.engine.skipped(instance.record.id)
     )
     stage.engine.subscribe(instance.record.id, bound.subscriptions)
     instance.subscriptions = bound.subscriptions
     return bound
+
+
+async def _unsubscribe(stage: Stage, plugin_id: int, skipped: Sequence[Subscription]) -> None:
+    """Let nobody call it any more. Where it was skipped because its worker had died, it is skipped again: it is still wanted."""
+    if not skipped:
+        await stage.engine.unsubscribe(plugin_id, drain_timeout=stage.settings.drain_timeout)
+        return
+    stage.engine.skip(plugin_id, skipped)
+    await stage.engine.drain(plugin_id, timeout=stage.settings.drain_timeout)
 
 
 def active(stage: Stage, record: PluginRecord, bound: Bound) -> PluginRecord:

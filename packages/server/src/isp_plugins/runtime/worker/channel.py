@@ -15,10 +15,13 @@ from typing import Any
 
 import orjson
 
+from isp_plugin_sdk.errors import NotJsonError
 from isp_plugin_sdk.values import json_copy
 from isp_plugin_sdk.wire import messages
+from isp_plugin_sdk.wire.codes import Code
 from isp_plugin_sdk.wire.framing import Lines, MessageTooLongError
 from isp_plugin_sdk.wire.messages import Message, NotAMessageError, Shape, shape_of
+from isp_plugin_sdk.wire.numbers import lacks_a_number
 from isp_plugins.runtime.worker.errors import AnswerError, MessageTooLargeError, WorkerOverloadedError
 
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
@@ -146,7 +149,7 @@ class Channel(asyncio.Protocol):
     def answer(self, message: Message) -> None:
         """Answer one of the worker's requests."""
         if self._failure is None:
-            self._write(orjson.dumps(message, str, OPTIONS))
+            self._write(_answer_text(message))
 
     def give_up(self, pending: Pending) -> bool:
         """Nobody waits any more: the worker is told to cancel. Whether it still owes the answer."""
@@ -227,6 +230,8 @@ class Channel(asyncio.Protocol):
         except TypeError:
             json_copy(message.get("params"), "what the plugin is called with")  # tells where it is no JSON
             raise
+        if b"null" in text and lacks_a_number(message):  # orjson writes it as null
+            json_copy(message.get("params"), "what the plugin is called with")  # tells where it is
         if len(text) - 1 > self._max_bytes:
             raise MessageTooLargeError(plugin=self._plugin, size=len(text) - 1, limit=self._max_bytes)
         return text
@@ -250,3 +255,15 @@ class Channel(asyncio.Protocol):
     def _break(self, what: str, line: bytes) -> None:
         self._transport.abort()
         self._broken(what, line)
+
+
+def _answer_text(message: Message) -> bytes:
+    """The answer to a request of the worker's; one that holds a number that JSON does not have becomes a refusal that says where."""
+    text = orjson.dumps(message, str, OPTIONS)
+    if b"null" in text and lacks_a_number(message):
+        try:
+            json_copy(message.get("result"), "the answer")
+        except NotJsonError as error:
+            data = {"problem": type(error).__name__, "detail": str(error), "fields": error.fields}
+            return orjson.dumps(messages.failure(message["id"], Code.REFUSED, str(error), data), str, OPTIONS)
+    return text
