@@ -18,6 +18,7 @@ MEASUREMENTS = (
     "packages",
     "sandbox",
     "events",
+    "nodes",
 )
 """Modules in the order in which they run."""
 
