@@ -19,6 +19,7 @@ MEASUREMENTS = (
     "sandbox",
     "upgrade",
     "events",
+    "nodes",
 )
 """Modules in the order in which they run."""
 
