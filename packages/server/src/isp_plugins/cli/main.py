@@ -19,6 +19,7 @@ from isp_plugins.cli.operate import (
     install,
     logs,
     operations,
+    packages,
     plugins,
     stats,
     upgrade,
@@ -54,6 +55,7 @@ app.add_typer(hooks.app, name="hooks")
 app.add_typer(events.app, name="events")
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(operations.app, name="operations")
+app.add_typer(packages.app, name="packages")
 app.add_typer(templates.app, name="templates")
 app.add_typer(protocol.app, name="protocol")
 app.add_typer(sandbox.app, name="sandbox")

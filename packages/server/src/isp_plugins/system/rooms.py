@@ -32,6 +32,7 @@ from isp_plugins.lifecycle.shelf import Shelf
 from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
+from isp_plugins.lifecycle.upkeep import Upkeep
 from isp_plugins.operations import Operations
 from isp_plugins.packages.depot import open_depot
 from isp_plugins.packages.store import PackageStore
@@ -245,6 +246,7 @@ class Packaging:
     upgrader: Upgrader
     trials: Trials
     uninstaller: Uninstaller
+    upkeep: Upkeep
 
 
 def build_packaging(
@@ -280,4 +282,5 @@ def build_packaging(
     )  # fmt: skip
     return Packaging(
         operations=operations, preparer=preparer, installer=installer, upgrader=upgrader, trials=trials, uninstaller=uninstaller,
+        upkeep=Upkeep(packages, shelf, database, base.audit),
     )  # fmt: skip
