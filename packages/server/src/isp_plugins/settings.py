@@ -307,6 +307,18 @@ class Settings:
         pattern=r"database|none|file:///.+|https?://.+|s3://.+",
         secret=True,
     )
+    package_cache_days: float = _setting(
+        90.0,
+        "How long what saves time with the next installation is kept unused (`package-cache`, `bytecode-cache`), in days; 0: for ever. What a release needs stays.",
+        low=0.0,
+        high=36_500,
+    )
+    package_cache_mb: int = _setting(
+        2048, "Most that `package-cache` holds, in MiB; beyond, the oldest go first; 0: no limit.", low=0
+    )
+    bytecode_cache_mb: int = _setting(
+        512, "Most that `bytecode-cache` holds, in MiB; beyond, the oldest go first; 0: no limit.", low=0
+    )
     package_max_mb: int = _setting(200, "Largest plugin package that is fetched, in MiB.", low=1)
     package_max_unpacked_mb: int = _setting(
         500, "Most that a plugin package may hold once it is unpacked, in MiB.", low=1

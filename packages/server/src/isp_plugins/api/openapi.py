@@ -37,6 +37,7 @@ TAGS = [
         "name": "Operations",
         "description": "Long work, as installing a plugin is: begun, followed, cancelled.",
     },
+    {"name": "Packages", "description": "What packages take on a node, and what of it can go."},
     {"name": "Health", "description": "How plugins do, now and before."},
     {
         "name": "Configuration",

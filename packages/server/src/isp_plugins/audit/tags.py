@@ -95,6 +95,8 @@ class AuditTag(StrEnum):
     """An API key was revoked."""
     SECRETS_ROTATED = "secrets.rotated"
     """Secrets were encrypted again with the newest key."""
+    PACKAGES_PRUNED = "packages.pruned"
+    """Caches and left-overs of packages were deleted by order."""
     BACKUP_RESTORED = "backup.restored"
     """The installation was made of a backup: what happened after that was made is not in this trail."""
     ACCESS_REFUSED = "access.refused"

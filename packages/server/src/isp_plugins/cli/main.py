@@ -21,6 +21,7 @@ from isp_plugins.cli.operate import (
     kept,
     logs,
     operations,
+    packages,
     plugins,
     stats,
     upgrade,
@@ -58,6 +59,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(operations.app, name="operations")
 app.add_typer(kept.app, name="kept")
+app.add_typer(packages.app, name="packages")
 app.add_typer(templates.app, name="templates")
 app.add_typer(protocol.app, name="protocol")
 app.add_typer(sandbox.app, name="sandbox")

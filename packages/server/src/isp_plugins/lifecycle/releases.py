@@ -149,6 +149,8 @@ class InUse:
     environments: frozenset[str]
     wheels: frozenset[str]
     """Digests of the wheels in their locks, the SDK's among them."""
+    distributions: frozenset[str]
+    """Names of the distributions in their locks."""
 
 
 async def in_use(session: AsyncSession) -> InUse:
@@ -159,6 +161,7 @@ async def in_use(session: AsyncSession) -> InUse:
         frozenset(row.digest for row in rows),
         frozenset(row.environment for row in rows),
         frozenset().union(*(Lock.of(row.lock).hashes for row in rows)),
+        frozenset().union(*(Lock.of(row.lock).names for row in rows)),
     )
 
 

@@ -63,10 +63,11 @@ class Shelf:
         if self._is_due:
             await self.sweep()
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is being installed."""
-        return self._installing > 0
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """Whether nothing is being installed; if so, no installation begins meanwhile."""
+        async with self._sweeping:
+            yield self._installing == 0
 
     async def in_use(self) -> InUse:
         """What releases refer to, and what this node runs; `DatabaseUnavailableError`."""
@@ -77,6 +78,7 @@ class Shelf:
             stored.digests | {release.digest for release in here},
             stored.environments | {release.environment for release in here},
             stored.wheels.union(*(Lock.of(release.lock).hashes for release in here)),
+            stored.distributions.union(*(Lock.of(release.lock).names for release in here)),
         )
 
     async def _sweep(self) -> Freed:

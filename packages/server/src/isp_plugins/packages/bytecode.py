@@ -18,6 +18,7 @@ from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageLimits
 from isp_plugins.packages.moving import rename_into_place
 from isp_plugins.packages.processes import run
+from isp_plugins.packages.pruning import used
 from isp_plugins.packages.refusals import refuse_full_disk
 from isp_plugins.packages.tool_environment import base_environment
 
@@ -75,6 +76,7 @@ def _exchange(
     for one in installed:
         if one not in new:
             _copy(one, cache / one.key, site_packages)
+            used(cache / one.key)
             continue
         part = staging / f"bytecode-{one.key}"
         part.mkdir(exist_ok=True)

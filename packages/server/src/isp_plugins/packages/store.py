@@ -24,6 +24,7 @@ from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageFolders, PackageLimits
 from isp_plugins.packages.moving import telling_full_disk
 from isp_plugins.packages.program import program
+from isp_plugins.packages.pruning import Prunable, PruneLimits, Pruner
 from isp_plugins.packages.sdk_wheel import SdkWheel, pack_sdk
 from isp_plugins.packages.sources import fetch_file, fetch_folder
 from isp_plugins.packages.unpacking import unpack
@@ -61,6 +62,7 @@ class PackageStore:
         self.depot: Depot | None = None
         """Where nodes share their files; None: nowhere."""
         self._ensurer = Ensurer(self)
+        self.pruner = Pruner(self.folders, self._uv, PruneLimits.of(settings))
 
     async def connect(self, depot: Depot | None) -> None:
         """Share files there from now on; what a killed host had begun to fetch is dropped."""
@@ -161,6 +163,11 @@ class PackageStore:
             environments=environments | fresh,
             wheels=wheels,
         )
+
+    async def plan_pruning(self, *, names: frozenset[str], wheels: frozenset[str]) -> tuple[Prunable, ...]:
+        """What can be pruned, where releases need these distributions and wheels; this host's own SDK stays."""
+        own = {self._sdk.digest} if self._sdk else set()
+        return await self.pruner.plan(names=names, wheels=wheels | own)
 
     async def pack_own_sdk(self) -> None:
         """See that the SDK's wheel of this host is there."""

@@ -98,6 +98,11 @@ class Lock:
         return frozenset(_HASH.findall(self.text)) | {self.sdk_digest}
 
     @property
+    def names(self) -> frozenset[str]:
+        """The distributions' names."""
+        return frozenset(one.name for one in self.requirements)
+
+    @property
     def requirements(self) -> tuple[Locked, ...]:
         """Every distribution with its version."""
         pins = (line.split(" ", 1)[0] for line in self.text.splitlines() if line)

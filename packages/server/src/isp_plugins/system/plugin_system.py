@@ -37,6 +37,7 @@ from isp_plugins.lifecycle.suitability import SuitabilityReport, Target, judge
 from isp_plugins.lifecycle.trials import Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
+from isp_plugins.lifecycle.upkeep import Upkeep
 from isp_plugins.operations import Operations
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.worker.denials import Denials
@@ -94,6 +95,7 @@ class PluginSystem:
     upgrader: Upgrader
     trials: Trials
     uninstaller: Uninstaller
+    upkeep: Upkeep
     doctor: Doctor
 
     @classmethod
@@ -126,6 +128,8 @@ class PluginSystem:
                 stack.push_async_callback(system.trials.close)
                 await system.scheduler.open()
                 stack.push_async_callback(system.scheduler.close)
+                system.upkeep.open()
+                stack.push_async_callback(system.upkeep.close)
             yield system
 
     async def dispatch(
@@ -203,6 +207,6 @@ async def _raise_house(base: Foundation, stack: AsyncExitStack, *, runs: bool) -
         statistics=its.statistics, denials=its.denials, engine=hooks.engine, events=hooks.events, event_reader=hooks.reader,
         event_operator=EventOperator(base.database, base.audit, hooks.events), event_retention=hooks.retention, event_survey=hooks.survey,
         scheduler=scheduler, manager=manager, operations=work.operations, preparer=work.preparer, installer=work.installer,
-        upgrader=work.upgrader, trials=work.trials, uninstaller=work.uninstaller,
+        upgrader=work.upgrader, trials=work.trials, uninstaller=work.uninstaller, upkeep=work.upkeep,
         templates=TemplateStore(base.database, base.audit, clock=clock), doctor=doctor,
     )  # fmt: skip

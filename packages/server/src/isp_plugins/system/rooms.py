@@ -33,6 +33,7 @@ from isp_plugins.lifecycle.shelf import Shelf
 from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
+from isp_plugins.lifecycle.upkeep import Upkeep
 from isp_plugins.nodes.claims import Claims
 from isp_plugins.operations import Operations
 from isp_plugins.packages.depot import open_depot
@@ -251,6 +252,7 @@ class Packaging:
     upgrader: Upgrader
     trials: Trials
     uninstaller: Uninstaller
+    upkeep: Upkeep
 
 
 def build_packaging(
@@ -291,4 +293,5 @@ def build_packaging(
     )  # fmt: skip
     return Packaging(
         operations=operations, preparer=preparer, installer=installer, upgrader=upgrader, trials=trials, uninstaller=uninstaller,
+        upkeep=Upkeep(packages, shelf, database, base.audit),
     )  # fmt: skip

@@ -160,6 +160,16 @@ class PluginStateFacts:
     wanted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CacheFacts:
+    """What one cache of packages holds, and may hold."""
+
+    name: str
+    bytes: int
+    limit: int
+    """0: there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallationFacts:
     """Everything about an installation."""
@@ -175,4 +185,5 @@ class InstallationFacts:
     process: ProcessFacts
     running: RunningFacts | Unread
     backup: BackupFacts | Unread
+    caches: Sequence[CacheFacts]
     plugins: Sequence[PluginStateFacts] | Unread

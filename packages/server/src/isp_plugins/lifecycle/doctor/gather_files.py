@@ -12,8 +12,10 @@ from pathlib import Path
 
 from isp_plugins.access.bootstrap import FILE_NAME as ADMIN_KEY
 from isp_plugins.keyring import FILE_NAME as KEY_FILE
-from isp_plugins.lifecycle.doctor.facts import BackupFacts, DiskFacts, FileFacts, ProcessFacts
+from isp_plugins.lifecycle.doctor.facts import BackupFacts, CacheFacts, DiskFacts, FileFacts, ProcessFacts
 from isp_plugins.lifecycle.doctor.findings import Unread
+from isp_plugins.packages.limits import MIB, PackageFolders
+from isp_plugins.packages.moving import size_of
 from isp_plugins.settings import Settings
 
 _COPIES = {".db", ".tar", ".gz", ".tgz"}
@@ -88,6 +90,15 @@ def backup_facts(folder: Path, now: float) -> BackupFacts:
         return BackupFacts(folder, None, None)
     moment, name = max(copies)
     return BackupFacts(folder, name, max(now - moment, 0.0))
+
+
+def cache_facts(settings: Settings) -> list[CacheFacts]:
+    """What the caches of packages hold."""
+    folders = PackageFolders(settings.data_dir.absolute())
+    return [
+        CacheFacts(folders.cache.name, size_of(folders.cache), settings.package_cache_mb * MIB),
+        CacheFacts(folders.bytecode.name, size_of(folders.bytecode), settings.bytecode_cache_mb * MIB),
+    ]
 
 
 def zone_name() -> str:

@@ -85,6 +85,7 @@ async def gather(
         backup=files.backup_facts(data / BACKUPS, clock.now().timestamp())
         if file
         else Unread("a copy of PostgreSQL is made on its own server"),
+        caches=await asyncio.to_thread(files.cache_facts, settings),
         plugins=_states(host.directory) if host else NOT_RUNNING,
     )
 

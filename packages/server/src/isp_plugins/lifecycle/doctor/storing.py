@@ -11,7 +11,7 @@ from isp_plugins.db.engine import WAL_KEPT_BYTES
 from isp_plugins.db.errors import DatabaseForeignError, DatabaseNewerError
 from isp_plugins.db.schema_state import Step, step_for
 from isp_plugins.db.urls import SQLITE
-from isp_plugins.lifecycle.doctor.facts import BackupFacts, DatabaseFacts, DiskFacts, FileFacts
+from isp_plugins.lifecycle.doctor.facts import BackupFacts, CacheFacts, DatabaseFacts, DiskFacts, FileFacts
 from isp_plugins.lifecycle.doctor.findings import Finding, Unread, ok, problem, unknown, warning
 
 MIB, GIB = 1024**2, 1024**3
@@ -25,6 +25,8 @@ SLOW_WRITE_MS, STUCK_WRITE_MS = 50.0, 1000.0
 """A disk that syncs takes 1 to 15 ms; at 50 the audit trail holds requests up, at 1000 deadlines break."""
 WAL_LARGE = 4 * WAL_KEPT_BYTES
 """SQLite's log shrinks to `WAL_KEPT_BYTES` at each checkpoint: four times that means that none succeeds."""
+NEARLY_TWICE = 1.5
+"""Caches are pruned every hour, and between two prunings they grow."""
 RECENT_BACKUP_S = 7 * 86400.0
 
 
@@ -211,6 +213,20 @@ def check_backup(facts: BackupFacts | Unread) -> Finding:
         f"in {facts.folder} {found}; one made elsewhere cannot be seen from here",
         expected="a copy of the last 7 days, and one of secrets.key apart from it",
         next_step="isp-plugins backup FILE.tar copies everything safely while the server runs",
+    )
+
+
+def check_caches(facts: Sequence[CacheFacts]) -> Finding:
+    """What saves time with the next installation is within its limits, but for what releases need."""
+    found = ", ".join(f"{one.name} {shown(one.bytes)}" for one in facts)
+    if all(not one.limit or one.bytes <= one.limit * NEARLY_TWICE for one in facts):
+        return ok("package caches", found)
+    limits = ", ".join(f"{one.name} {shown(one.limit)}" for one in facts if one.limit)
+    return warning(
+        "package caches",
+        found,
+        expected=f"about {limits}, and what releases need",
+        next_step="isp-plugins packages prune --dry-run shows what can go; what stays is needed, so raise ISP_PLUGINS_PACKAGE_CACHE_MB",
     )
 
 
