@@ -1,7 +1,8 @@
 """What a payload asks for, checked: a charge or a refund, all mistakes told together.
 
 1. Whatever holds card data is refused before anything else is looked at.
-2. The idempotency key is the payload's own, else made from the payment's (the refund's) id: the same request has the same key, always.
+2. The idempotency key is the payload's own, else that of the event that is delivered (the same at every attempt), else made from the
+   payment's (the refund's) id: the same request has the same key, always.
 """
 
 import hashlib
@@ -118,7 +119,7 @@ class _Reader:
             raise PaymentInvalidError(problem="; ".join(self.mistakes))
 
 
-def charge_of(payload: Any, *, key_prefix: str) -> Charge:
+def charge_of(payload: Any, *, key_prefix: str, event_key: str | None = None) -> Charge:
     """The charge that a `payment_requested` payload asks for; `PaymentInvalidError`, `CardDataError`."""
     read = _Reader(payload)
     payment_id = read.id("id")
@@ -136,7 +137,7 @@ def charge_of(payload: Any, *, key_prefix: str) -> Charge:
         currency=currency,
         token=token or "",
         gateway_customer=customer,
-        key=key or f"{key_prefix}-payment-{_ascii(payment_id)}",
+        key=key or event_key or f"{key_prefix}-payment-{_ascii(payment_id)}",
         customer_id=read.optional_id("customer_id"),
         invoice_id=read.optional_id("invoice_id"),
     )

@@ -50,8 +50,10 @@ class PaymentGatewayPlugin(PluginInterface):
         return True
 
     async def process_payment(self, payment_data: dict[str, Any]) -> dict[str, Any]:
-        """Process payment through gateway: for `payment_requested`."""
-        charge = charge_of(payment_data, key_prefix=self._settings.key_prefix)
+        """Process payment through gateway: for `payment_requested`, as an action or, durably, as an event."""
+        charge = charge_of(
+            payment_data, key_prefix=self._settings.key_prefix, event_key=self.context.idempotency_key
+        )
         if not self._settings.accepts(charge.currency):
             raise PaymentInvalidError(
                 problem=f"currency: {charge.currency} is not among the currencies accepted"

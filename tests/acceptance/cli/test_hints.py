@@ -89,3 +89,17 @@ def test_registration_advises_configuration_where_there_is_some(server, cli, sch
 def test_parameters_that_are_not_json_are_told_grammatically(server, cli):
     done = cli("execute", server.plugin()["name"], "welcome", "{")
     assert (done.returncode, "The parameters are not JSON" in done.stderr) == (2, True)
+
+
+def test_event_subscription_is_bound_with_its_retries_and_its_beginning(server, cli):
+    plugin = server.plugin()
+    bounds = ("--retry-min", "2", "--retry-attempts", "7", "--start-from", "beginning")
+    done = cli("hooks", "add", plugin["name"], "customer_created", "welcome", "--type", "event", *bounds)
+    assert done.returncode == 0, done.stderr
+    (hook,) = server.admin.get(f"/plugins/{plugin['id']}/hooks").json()["items"]
+    assert hook["retry"] == {"min_s": 2.0, "max_s": 3600.0, "attempts": 7}
+    wrong = cli(
+        "hooks", "add", plugin["name"], "customer_created", "greet", "--type", "event", "--start-from", "soon"
+    )
+    assert wrong.returncode != 0
+    assert "start_from: expected now, beginning or a time with its zone" in wrong.stderr

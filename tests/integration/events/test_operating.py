@@ -263,3 +263,23 @@ async def test_lists_filter(post, inbox):
     ]:
         page = await post.reader.events(filters)
         assert (page.total, len(page.items)) == (count, count), filters
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"), [(None, [3]), ("now", [3]), ("beginning", [0, 1, 2, 3]), ("time", [1, 2, 3])]
+)
+async def test_new_subscription_begins_where_it_is_told(post, inbox, place, expected):
+    await post.subscribe(post.plugin, _nothing, callback_method="first")
+    for number in range(3):
+        await post.engine.dispatch(HOOK, {"id": 1, "n": number})
+    if place == "time":
+        _, second, _ = (await post.reader.events(EventFilters())).items
+        place = second.written_at.isoformat()
+    more = {} if place is None else {"start_from": place}
+    await post.subscribe(post.plugin, inbox.take, **more)
+    await post.engine.dispatch(HOOK, {"id": 1, "n": 3})
+    await until(lambda: inbox.numbers == expected)
+
+
+async def _nothing(_):
+    return None

@@ -284,3 +284,33 @@ async def test_subscription_of_a_stopped_plugin_has_no_callee(store, session):
     await store.create(session, 1, draft())
     (one,) = subscriptions_of(await store.list(session, 1), plugin_name="mailer")
     assert one.callee is None
+
+
+@pytest.mark.parametrize("place", ["soon", "2026-01-31T00:00:00", 5])
+def test_place_that_is_none_is_refused(place):
+    with pytest.raises(
+        BindingInvalidError, match="start_from: expected now, beginning or a time with its zone"
+    ):
+        draft(hook_type="event", start_from=place)
+
+
+def test_only_an_event_subscription_begins_somewhere():
+    with pytest.raises(
+        BindingInvalidError, match="start_from: expected nothing where hook_type is not event"
+    ):
+        draft(start_from="beginning")
+
+
+def test_where_it_begins_is_said_only_when_it_is_made():
+    with pytest.raises(BindingInvalidError, match="events seek"):
+        HookChanges.of({"start_from": "now"})
+
+
+async def test_declared_retries_are_whole_and_the_operators_win(store, session):
+    one = declared(kind="event", retry={"attempts": 3})
+    (view,) = await store.replace_declared(session, 1, [one])
+    assert view.retry == {"min_s": 1.0, "max_s": 3600.0, "attempts": 3}
+    mine = {"min_s": 2.0, "max_s": 4.0, "attempts": 5}
+    await store.update(session, 1, view.id, HookChanges.of({"retry": mine}))
+    (after,) = await store.replace_declared(session, 1, [one])
+    assert after.retry == mine

@@ -133,3 +133,37 @@ def test_same_binding_twice_is_refused() -> None:
 def test_what_is_no_method_is_refused() -> None:
     with pytest.raises(DeclarationInvalidError, match="expected a method, got int"):
         action("customer_created")(3)  # type: ignore[type-var]  # the mistake that is tested
+
+
+def test_event_may_bound_its_retries_and_say_where_it_begins() -> None:
+    @event("invoice_paid", retry={"min_s": 5, "attempts": 20}, start_from="2026-01-31T00:00:00+00:00")
+    def book(self: Any, payload: Any) -> None: ...
+
+    (one,) = declarations(type("Books", (PluginInterface,), {"book": book}))
+    assert (one.retry, one.start_from) == ({"min_s": 5, "attempts": 20}, "2026-01-31T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mistake"),
+    [
+        ({"retry": 5}, "retry: expected an object of min_s, max_s, attempts or None, got 5"),
+        (
+            {"retry": {"often": 5}},
+            "retry: expected an object of min_s, max_s, attempts or None, got {'often': 5}",
+        ),
+        ({"retry": {"attempts": 0}}, "retry.attempts: expected 1 to 1,000, got 0"),
+        ({"retry": {"attempts": 2.5}}, "retry.attempts: expected 1 to 1,000, got 2.5"),
+        ({"retry": {"min_s": True}}, "retry.min_s: expected 0.001 to 604,800, got True"),
+        ({"retry": {"min_s": 60, "max_s": 5}}, "retry.min_s: expected at most max_s"),
+        ({"start_from": "yesterday"}, "start_from: expected now, beginning or a time with its zone"),
+        (
+            {"start_from": "2026-01-31T00:00:00"},
+            "start_from: expected now, beginning or a time with its zone",
+        ),
+        ({"start_from": 5}, "start_from: expected now, beginning or a time with its zone"),
+    ],
+)
+def test_event_whose_retries_or_beginning_make_no_sense_is_refused(arguments: Any, mistake: str) -> None:
+    with pytest.raises(DeclarationInvalidError) as refused:
+        event("invoice_paid", **arguments)
+    assert mistake in str(refused.value)

@@ -217,3 +217,31 @@ def test_method_is_offered_in_accepted_currencies(start: Any, config: Any) -> No
 def test_method_is_offered_once(plugin: Any) -> None:
     offer = {"methods": [{"id": "card", "gateway": "stripe"}], "currency": "EUR"}
     assert plugin.filter("offer_payment_methods", offer) == offer
+
+
+def deliver(plugin: Any, key: str, attempt: int, **changes: Any) -> Any:
+    """One attempt at an event, as the host makes it."""
+    payload = PAYMENT | {"idempotency_key": None} | changes
+    context = {"idempotency_key": key, "attempt": attempt}
+    return plugin.event("process_payment", payload, hook="payment_requested", context=context)
+
+
+def test_key_of_the_event_goes_along(plugin: Any, gateway: Any) -> None:
+    deliver(plugin, "0f3a:7", 1)
+    assert gateway.requests[-1]["key"] == "0f3a:7"
+
+
+def test_event_that_is_delivered_again_makes_one_charge(plugin: Any, gateway: Any, host: Any) -> None:
+    """Also where the host was killed before anything was written down: then the gateway knows the key."""
+    first = deliver(plugin, "0f3a:7", 1)
+    host.storage.clear()
+    second = deliver(plugin, "0f3a:7", 2)
+    assert second["transaction_id"] == first["transaction_id"]
+    assert [one["key"] for one in gateway.requests if one["method"] == "POST"] == ["0f3a:7"] * 2
+    assert len(gateway.charges) == 1
+
+
+def test_another_event_after_a_decline_makes_another_attempt(plugin: Any, gateway: Any) -> None:
+    assert deliver(plugin, "0f3a:7", 1, token_ref="pm_declined")["success"] is False
+    assert deliver(plugin, "0f3a:7", 2)["success"] is False, "the same event: the same answer"
+    assert deliver(plugin, "11b2:7", 1)["success"] is True

@@ -257,7 +257,7 @@ class PluginContext:
 
     @property
     def attempt(self) -> int:
-        """Which attempt to deliver an event this is, from 1; those that a crash cut off are not counted. 1 elsewhere."""
+        """Which attempt to deliver an event this is, from 1; those that a crash cut off count too. 1 elsewhere."""
         attempt = self.call_context.get("attempt")
         return attempt if isinstance(attempt, int) else 1
 

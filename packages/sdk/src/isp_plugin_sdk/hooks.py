@@ -8,8 +8,9 @@
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ from isp_plugin_sdk.errors import DeclarationInvalidError
 
 HOOK_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 MIN_PRIORITY, DEFAULT_PRIORITY, MAX_PRIORITY = 1, 100, 1000
+RETRY = {"min_s": (0.001, 604_800), "max_s": (0.001, 604_800), "attempts": (1, 1000)}
+"""What bounds an event's retries: fields, and what each may be."""
 _ATTRIBUTE = "__isp_declarations__"
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -54,6 +57,10 @@ class Declaration:
     failure_policy: FailurePolicy
     own_echo: bool
     description: str
+    retry: Mapping[str, float] | None = None
+    """Of an event: how it is tried again."""
+    start_from: str | None = None
+    """Of an event: where a new subscription begins; None: with the next event."""
 
 
 def action(
@@ -109,11 +116,39 @@ def event(
     failure_policy: str = "continue",
     own_echo: bool = False,
     description: str = "",
+    retry: Mapping[str, float] | None = None,
+    start_from: str | None = None,
 ) -> Callable[[_Method], _Method]:
-    """Tell the method of the hook after its dispatch has ended; arguments as for `action`."""
+    """Tell the method of the hook after its dispatch has ended; arguments as for `action`, and these.
+
+    Args:
+        hook: As for `action`.
+        priority: As for `action`.
+        condition: As for `action`.
+        timeout_ms: Deadline of one attempt, in milliseconds.
+        failure_policy: As for `action`.
+        own_echo: As for `action`.
+        description: As for `action`.
+        retry: How a failing event is tried again: `{"min_s": 5, "max_s": 600, "attempts": 20}` (first and longest pause in seconds, failures
+            after which it is a dead letter); what is left out, or None, is the host's default.
+        start_from: Where the subscription begins when it is made: `now` (None, too), `beginning` (of what is kept), or a time with
+            its zone (`2026-01-31T00:00:00+00:00`).
+    """
     policy = _policy(failure_policy)
     return _decorator(
-        Declaration(hook, HookType.EVENT, "", priority, condition, timeout_ms, policy, own_echo, description)
+        Declaration(
+            hook,
+            HookType.EVENT,
+            "",
+            priority,
+            condition,
+            timeout_ms,
+            policy,
+            own_echo,
+            description,
+            retry,
+            start_from,
+        )
     )
 
 
@@ -186,7 +221,37 @@ def _mistakes(declaration: Declaration) -> list[str]:
         mistakes.append(f"timeout_ms: expected at least 1 or None, got {timeout_ms!r}")
     if declaration.failure_policy not in list(FailurePolicy):
         mistakes.append(f"failure_policy: expected continue or stop, got {declaration.failure_policy!r}")
+    return [*mistakes, *_mistakes_of_events(declaration.retry, declaration.start_from)]
+
+
+def _mistakes_of_events(retry: Any, start_from: Any) -> list[str]:
+    """What is wrong with what only events have."""
+    mistakes = []
+    if retry is not None and (not isinstance(retry, Mapping) or retry.keys() - RETRY.keys()):
+        mistakes.append(f"retry: expected an object of {', '.join(RETRY)} or None, got {retry!r}")
+    elif retry is not None:
+        for name, value in retry.items():
+            low, high = RETRY[name]
+            fits = _is_int(value) or (isinstance(value, float) and name != "attempts")
+            if not fits or not low <= value <= high:
+                mistakes.append(f"retry.{name}: expected {low:g} to {high:,}, got {value!r}")
+        if not mistakes and retry.get("min_s", 1.0) > retry.get("max_s", 3600.0):
+            mistakes.append(f"retry.min_s: expected at most max_s, got {retry!r}")
+    if start_from is not None and not _is_place(start_from):
+        mistakes.append(
+            f"start_from: expected now, beginning or a time with its zone like 2026-01-31T00:00:00+00:00, got {start_from!r}"
+        )
     return mistakes
+
+
+def _is_place(value: Any) -> bool:
+    """Whether it is a place in the events."""
+    if value in {"now", "beginning"}:
+        return True
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_method(method: Any) -> bool:

@@ -63,6 +63,8 @@ class DeclaredHook:
     failure_policy: str
     own_echo: bool
     description: str
+    retry: Mapping[str, Any] | None = None
+    start_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,17 @@ class HookDraft:
     retry: Mapping[str, Any] | None = None
     """Of an event subscription: `{min_s, max_s, attempts}`, how it is tried again; None: the default."""
     is_active: bool = True
+    start_from: str | None = None
+    """Of an event subscription, when it is made: `now` (None, too), `beginning`, or a time with its zone."""
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Self:
         """Read raw input; `BindingInvalidError` with every mistake."""
         values, mistakes = _read(raw, required=("hook_name", "hook_type", "callback_method"))
+        if values.get("start_from") is not None and values.get("hook_type") is not SubscriptionType.EVENT:
+            mistakes.append(
+                mistake("start_from", "nothing where hook_type is not event", values["start_from"])
+            )
         refuse(mistakes)
         return cls(**values)
 
@@ -71,6 +77,11 @@ class HookChanges:
     def of(cls, raw: Mapping[str, Any]) -> Self:
         """Read raw input; `BindingInvalidError` with every mistake."""
         values, mistakes = _read(raw, required=())
+        if "start_from" in raw:
+            hint = "isp-plugins events seek moves a subscription"
+            mistakes.append(
+                mistake("start_from", "it only when the subscription is made", raw["start_from"], hint=hint)
+            )
         refuse(mistakes)
         return cls(values)
 
@@ -205,7 +216,7 @@ def _retry(name: str, value: Any, mistakes: list[Mistake]) -> Any:
     if not isinstance(value, Mapping) or value.keys() - _RETRY.keys():
         mistakes.append(mistake(name, "an object of min_s, max_s and attempts, or null", value))
         return value
-    given = {field: getattr(Retry(), field) for field in _RETRY} | dict(value)
+    given = whole_retry(value) or {}
     for field, (low, high, kind) in _RETRY.items():
         fits = isinstance(given[field], kind) and not isinstance(given[field], bool)
         if not fits or not low <= given[field] <= high:
@@ -215,6 +226,34 @@ def _retry(name: str, value: Any, mistakes: list[Mistake]) -> Any:
     if given["min_s"] > given["max_s"]:
         mistakes.append(mistake(f"{name}.min_s", f"at most max_s ({given['max_s']:g})", given["min_s"]))
     return given
+
+
+def whole_retry(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Bounds as they are stored: what is left out is the default's."""
+    return None if given is None else {field: getattr(Retry(), field) for field in _RETRY} | dict(given)
+
+
+def _place(name: str, value: Any, mistakes: list[Mistake]) -> Any:
+    """Where a new subscription begins in the events."""
+    if value is not None and not is_place(value):
+        mistakes.append(
+            mistake(name, "now, beginning or a time with its zone (2026-01-31T00:00:00+00:00)", value)
+        )
+    return value
+
+
+def is_place(value: Any) -> bool:
+    """Whether it names a place in the events."""
+    return value in {"now", "beginning"} or moment_of(value) is not None
+
+
+def moment_of(value: Any) -> float | None:
+    """The time that it names, in seconds of the epoch; None where it names none."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return moment.timestamp() if moment.tzinfo is not None else None
 
 
 _RETRY: Mapping[str, tuple[float, int, Any]] = {
@@ -242,4 +281,5 @@ _READERS: Mapping[str, Reader] = {
     "own_echo": _flag,
     "retry": _retry,
     "is_active": _flag,
+    "start_from": _place,
 }

@@ -27,14 +27,23 @@ from isp_plugins.hooks.errors import (
     SubscriptionExistsError,
     SubscriptionNotFoundError,
 )
-from isp_plugins.hooks.records import MAX_DESCRIPTION, MAX_METHOD, HookChanges, HookDraft, HookView, refuse
+from isp_plugins.hooks.records import (
+    MAX_DESCRIPTION,
+    MAX_METHOD,
+    HookChanges,
+    HookDraft,
+    HookView,
+    moment_of,
+    refuse,
+    whole_retry,
+)
 
 __all__ = ["HookChanges", "HookDraft", "HookStore", "HookView", "subscriptions_of"]
 
 _LARGEST = 2**31 - 1
 """What the table's integers hold."""
 _IDENTITY = ("hook_name", "hook_type", "callback_method")
-_SETTINGS = ("priority", "description", "conditions", "timeout_ms", "failure_policy", "own_echo")
+_SETTINGS = ("priority", "description", "conditions", "timeout_ms", "failure_policy", "own_echo", "retry")
 
 
 class HookStore:
@@ -65,11 +74,11 @@ class HookStore:
         await self._refuse_double(session, plugin_id, draft, None)
         now = self._clock.now()
         row = PluginHook(
-            plugin_id=plugin_id, **draft.to_dict(), binding=fit.status, created_at=now, updated_at=now
+            plugin_id=plugin_id, **_columns(draft), binding=fit.status, created_at=now, updated_at=now
         )
         session.add(row)
         await _flush(session, draft, plugin_id)
-        await _begin_events(session, [row])
+        await _begin_events(session, [row], {row.id: draft.start_from})
         return _view(row)
 
     async def update(
@@ -131,7 +140,9 @@ class HookStore:
             else:
                 session.add(_declared_row(plugin_id, one, now))
         await session.flush()
-        await _begin_events(session, await self._rows(session, plugin_id))
+        found = await self._rows(session, plugin_id)
+        places = {row.id: declared[_key_of(row)].start_from for row in found if _key_of(row) in declared}
+        await _begin_events(session, found, places)
         return await self.list(session, plugin_id)
 
     async def begin_events(self, session: AsyncSession, plugin_id: int) -> None:
@@ -218,8 +229,10 @@ class HookStore:
             raise _exists(plugin_id, draft)
 
 
-async def _begin_events(session: AsyncSession, rows: Sequence[PluginHook]) -> None:
-    """Let event subscriptions that are new begin with the next event."""
+async def _begin_events(
+    session: AsyncSession, rows: Sequence[PluginHook], places: Mapping[int, str | None] | None = None
+) -> None:
+    """Let event subscriptions that are new begin with the next event, or where `places` says by their ids."""
     ids = [row.id for row in rows if row.hook_type == SubscriptionType.EVENT.value]
     if not ids:
         return
@@ -228,14 +241,37 @@ async def _begin_events(session: AsyncSession, rows: Sequence[PluginHook]) -> No
     )
     if new := [one for one in ids if one not in known]:
         last = await session.scalar(select(func.max(EventRow.id))) or 0
-        session.add_all(_cursor(one, last) for one in new)
+        for one in new:
+            position = await _position(session, (places or {}).get(one), last)
+            session.add(_cursor(one, position, last))
         await session.flush()
 
 
-def _cursor(subscription_id: int, last: int) -> EventCursor:
+async def _position(session: AsyncSession, place: str | None, last: int) -> int:
+    """The id of the last event before a place; one that cannot be read (a worker said it) is as none."""
+    if place == "beginning":
+        return 0
+    moment = moment_of(place)
+    if moment is None:
+        return last
+    first = await session.scalar(select(func.min(EventRow.id)).where(EventRow.written_at >= moment))
+    return last if first is None else first - 1
+
+
+def _columns(draft: HookDraft) -> dict[str, Any]:
+    """A draft's fields as the table has them."""
+    return {name: value for name, value in draft.to_dict().items() if name != "start_from"}
+
+
+def _cursor(subscription_id: int, position: int, last: int) -> EventCursor:
     counts = dict.fromkeys(("token", "delivered", "retried", "dead"), 0)
     return EventCursor(
-        subscription_id=subscription_id, position=last, done=[], judged_until=last, lease_until=0.0, **counts
+        subscription_id=subscription_id,
+        position=position,
+        done=[],
+        judged_until=last,
+        lease_until=0.0,
+        **counts,
     )
 
 
@@ -327,6 +363,7 @@ def _declared_settings(one: DeclaredHook) -> dict[str, Any]:
         "timeout_ms": min(one.timeout_ms, _LARGEST) if one.timeout_ms is not None else None,
         "failure_policy": FailurePolicy(one.failure_policy).value,
         "own_echo": one.own_echo,
+        "retry": whole_retry(one.retry),
     }
 
 

@@ -18,7 +18,7 @@ from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, LogLe
 from isp_plugins.db.engine import Database
 from isp_plugins.hooks.binding import Fit
 from isp_plugins.hooks.catalogue import HOOK_NAME
-from isp_plugins.hooks.records import MAX_METHOD, HookView
+from isp_plugins.hooks.records import MAX_METHOD, HookView, whole_retry
 from isp_plugins.hooks.store import HookStore, subscriptions_of
 from isp_plugins.lifecycle.errors import PluginNotFoundError
 from isp_plugins.lifecycle.records import PluginRecord
@@ -174,6 +174,7 @@ def _as_declared(views: Sequence[HookView]) -> list[DeclaredHook]:
             failure_policy=view.failure_policy.value,
             own_echo=view.own_echo,
             description=view.description,
+            retry=view.retry,
         )
         for view in views
         if view.declared
@@ -195,6 +196,7 @@ def _refreshed(view: HookView, one: DeclaredHook) -> HookView:
         "timeout_ms": one.timeout_ms,
         "failure_policy": FailurePolicy(one.failure_policy),
         "own_echo": one.own_echo,
+        "retry": whole_retry(one.retry),
     }
     return replace(view, **{name: value for name, value in settings.items() if name not in view.overrides})
 

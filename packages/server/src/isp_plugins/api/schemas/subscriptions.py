@@ -67,6 +67,12 @@ class SubscriptionIn(Input):
         default=None, description="Of an event subscription: how it is tried again; null: the default."
     )
     is_active: bool = True
+    start_from: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Of an event subscription: `now` (null, too), `beginning` of what is kept, or a time with its zone.",
+        examples=["2026-01-31T00:00:00+00:00"],
+    )
 
 
 class SubscriptionChangesIn(Input):

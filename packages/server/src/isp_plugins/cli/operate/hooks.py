@@ -122,6 +122,17 @@ def add(
     ] = None,
     timeout_ms: Annotated[int | None, typer.Option(help="Own deadline of a call, in milliseconds.")] = None,
     failure_policy: Annotated[str, typer.Option(help="continue or stop.")] = "continue",
+    retry_min: Annotated[
+        float | None, typer.Option(help="Of an event: seconds until it is tried again; doubles each time.")
+    ] = None,
+    retry_max: Annotated[float | None, typer.Option(help="Of an event: the longest of these pauses.")] = None,
+    retry_attempts: Annotated[
+        int | None, typer.Option(help="Of an event: failures after which it is a dead letter.")
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(help="Of an event: now, beginning (of what is kept), or a time with its zone."),
+    ] = None,
 ) -> None:
     """Bind a method of a plugin to a hook."""
     body = {
@@ -133,9 +144,16 @@ def add(
     }
     body |= {
         name: value
-        for name, value in (("conditions", condition), ("timeout_ms", timeout_ms))
+        for name, value in (
+            ("conditions", condition),
+            ("timeout_ms", timeout_ms),
+            ("start_from", start_from),
+        )
         if value is not None
     }
+    bounds = {"min_s": retry_min, "max_s": retry_max, "attempts": retry_attempts}
+    if given := {name: value for name, value in bounds.items() if value is not None}:
+        body["retry"] = given
     answer = session.client.post(session.client.plugin_path(plugin, "hooks"), body)
     _hint_unless_known(session, hook)
     session.show(

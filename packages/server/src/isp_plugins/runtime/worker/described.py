@@ -68,6 +68,16 @@ class Described:
         return f"Its methods are: {names}" if names else "It defines no public methods"
 
 
+def _retry(given: Any) -> dict[str, float] | None:
+    """What bounds an event's retries; whether the numbers may be those is checked with the subscription."""
+    if given is None:
+        return None
+    found = {name: int(value) if name == "attempts" else float(value) for name, value in given.items()}
+    if unknown := found.keys() - {"min_s", "max_s", "attempts"}:
+        raise ValueError(f"retry: {', '.join(sorted(unknown))} is none of min_s, max_s and attempts")
+    return found
+
+
 def _hook(one: Mapping[str, Any]) -> DeclaredHook:
     timeout = one.get("timeout_ms")
     condition = one.get("condition")
@@ -81,4 +91,6 @@ def _hook(one: Mapping[str, Any]) -> DeclaredHook:
         failure_policy=str(one.get("failure_policy", "continue")),
         own_echo=one.get("own_echo") is True,
         description=str(one.get("description", "")),
+        retry=_retry(one.get("retry")),
+        start_from=None if one.get("start_from") is None else str(one["start_from"]),
     )
