@@ -17,6 +17,7 @@ from isp_plugins.cli.operate import (
     hooks,
     install,
     logs,
+    nodes,
     operations,
     plugins,
     stats,
@@ -46,6 +47,7 @@ hooks.add_to(app)
 logs.add_to(app)
 stats.add_to(app)
 workers.add_to(app)
+nodes.add_to(app)
 new.add_to(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(hooks.app, name="hooks")

@@ -218,6 +218,7 @@ def _instance(record: PluginRecord, node: str) -> dict[str, Any]:
         "node": node,
         "state": record.state.value,
         "generation": record.generation,
+        "version": record.version,
         "cause": record.cause,
         "failures": record.failures,
         "since": record.since,

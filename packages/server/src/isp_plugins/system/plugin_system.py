@@ -34,6 +34,7 @@ from isp_plugins.lifecycle.preparing import Preparer
 from isp_plugins.lifecycle.trials import Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
+from isp_plugins.nodes import Membership
 from isp_plugins.operations import Operations
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.worker.denials import Denials
@@ -64,6 +65,7 @@ class PluginSystem:
     loop: asyncio.AbstractEventLoop
     data_directory: DataDirectory
     database: Database
+    membership: Membership
     keyring: KeyRing
     audit: AuditLog
     keys: ApiKeys
@@ -111,7 +113,7 @@ class PluginSystem:
         async with AsyncExitStack() as stack:
             clock = clock or SystemClock()
             packages = packages or PackageStore(settings, check=registration_mistakes)
-            base = await lay_foundation(settings, clock, packages, stack)
+            base = await lay_foundation(settings, clock, packages, stack, joins=start_plugins)
             system = await _raise_house(base, stack, runs=start_plugins)
             await (system.manager.reconcile() if start_plugins else system.manager.load())
             if start_plugins:
@@ -136,6 +138,11 @@ class PluginSystem:
     ) -> DispatchResult:
         """Dispatch a hook on the calling thread; the options are those of `HookEngine.dispatch_sync`."""
         return self.engine.dispatch_sync(hook, payload, context=context, **options)
+
+    def announce(self, url: str) -> None:
+        """Tell where the HTTP server of this node listens: other processes of this machine, and other nodes."""
+        self.data_directory.announce(url)
+        self.membership.announce(url)
 
     def end_streams(self) -> None:
         """End every endless answer: the server stops."""
@@ -188,7 +195,7 @@ async def _raise_house(base: Foundation, stack: AsyncExitStack, *, runs: bool) -
     )  # fmt: skip
     return PluginSystem(
         settings=settings, clock=clock, loop=asyncio.get_running_loop(), data_directory=base.data_directory, database=base.database,
-        keyring=base.keyring, audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention,
+        membership=base.membership, keyring=base.keyring, audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention,
         configuration=its.configuration, storage=its.storage, hook_store=its.hook_store, idempotency=its.idempotency, directory=its.directory,
         statistics=its.statistics, denials=its.denials, engine=hooks.engine, events=hooks.events, event_reader=hooks.reader,
         event_operator=EventOperator(base.database, base.audit, hooks.events), event_retention=hooks.retention, event_survey=hooks.survey,

@@ -32,6 +32,8 @@ from isp_plugins.lifecycle.shelf import Shelf
 from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
+from isp_plugins.nodes import Membership
+from isp_plugins.nodes.records import Pace
 from isp_plugins.operations import Operations
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.choosing import RuntimeByKind
@@ -59,6 +61,7 @@ class Foundation:
     packages: PackageStore
     data_directory: DataDirectory
     database: Database
+    membership: Membership
     keyring: KeyRing
     audit: AuditLog
     keys: ApiKeys
@@ -67,14 +70,19 @@ class Foundation:
 
 
 async def lay_foundation(
-    settings: Settings, clock: Clock, packages: PackageStore, stack: AsyncExitStack
+    settings: Settings, clock: Clock, packages: PackageStore, stack: AsyncExitStack, *, joins: bool = True
 ) -> Foundation:
-    """Lock, migrate and open; the stack closes everything in reverse."""
+    """Lock, migrate, join the other nodes (unless this process only looks) and open; the stack closes everything in reverse."""
     data_directory = DataDirectory(settings.data_dir)
     stack.enter_context(data_directory.lock(database_file=sqlite_file(settings.url)))
-    await migrate(settings.url, backup_folder=data_directory.backups, clock=clock)
+    home = data_directory.home
+    await migrate(settings.url, backup_folder=data_directory.backups, clock=clock, home=home)
     database = await Database.open(settings.url)
     stack.push_async_callback(database.close)
+    membership = Membership(database, node=settings.node, home=home, pace=_pace(settings))
+    if joins:
+        await membership.open()
+        stack.push_async_callback(membership.close)
     keyring = KeyRing.load(settings, ciphertext_exists=await ciphertext_exists(database))
     head_file = data_directory.path / "audit.head" if database.dialect == "sqlite" else None
     audit = AuditLog(database, keyring, node=settings.node, clock=clock, head_file=head_file)
@@ -101,12 +109,17 @@ async def lay_foundation(
         packages=packages,
         data_directory=data_directory,
         database=database,
+        membership=membership,
         keyring=keyring,
         audit=audit,
         keys=keys,
         logs=logs,
         log_retention=log_retention,
     )
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(settings.node_heartbeat, settings.node_lost_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
