@@ -39,6 +39,8 @@ POOL_SIZE = 10
 MAX_OVERFLOW = 10
 POOL_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
+IDLE_LIMIT_S = 10
+"""PostgreSQL ends a transaction whose client says nothing for so long: one that is cut off in the middle of it would else keep its locks."""
 RECYCLE_S = 1800
 """PostgreSQL connections are replaced after half an hour, before firewalls forget them."""
 WAL_KEPT_BYTES = 64 * 1024 * 1024
@@ -100,7 +102,11 @@ class Database:
             isolation_level="READ COMMITTED",
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
-                "server_settings": {"application_name": "isp-plugins", "timezone": "UTC"},
+                "server_settings": {
+                    "application_name": "isp-plugins",
+                    "timezone": "UTC",
+                    "idle_in_transaction_session_timeout": f"{IDLE_LIMIT_S * 1000}",
+                },
             },
         )
         reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -116,6 +122,15 @@ class Database:
                     yield session
                     await _finish(session.commit())
                     self.transactions += 1
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[AsyncSession]:
+        """On PostgreSQL statements that are committed one by one as they end: who is cut off between them keeps nothing locked."""
+        with self._unavailable():
+            engine = self._writer.execution_options(isolation_level="AUTOCOMMIT")
+            async with AsyncSession(engine, expire_on_commit=False) as session:
+                await self._begin(session)
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

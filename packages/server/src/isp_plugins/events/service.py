@@ -27,7 +27,13 @@ class DurableEvents:
     """Implements `contracts.hooks.EventSink`; `open` it once the engine is there."""
 
     def __init__(
-        self, database: Database, *, node: str, lease_s: float = 10.0, concurrency: int = 16
+        self,
+        database: Database,
+        *,
+        node: str,
+        lease_s: float = 10.0,
+        concurrency: int = 16,
+        holds: Callable[[], bool] = lambda: True,
     ) -> None:
         self.journal = Journal(line_of(database, node))
         self.owner = f"{node}/{uuid.uuid4().hex[:12]}"
@@ -37,6 +43,8 @@ class DurableEvents:
         self._node = node
         self._lease_s = lease_s
         self._concurrency = concurrency
+        self._holds = holds
+        """Whether this node holds its leases, as far as it knows."""
         self._held: set[str] = set()
         self._owed: dict[int, tuple[str, tuple[int, ...]]] = {}
         """Held events by id: their random id, and to whom they are owed."""
@@ -51,7 +59,8 @@ class DurableEvents:
         """Begin to deliver, on the running loop."""
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self.deliverer = Deliverer(
-            self.store, engine, node=self._node, held=self._held, lease_s=self._lease_s, concurrency=self._concurrency, masked=masked
+            self.store, engine, node=self._node, held=self._held, lease_s=self._lease_s, concurrency=self._concurrency, masked=masked,
+            holds=self._holds,
         )  # fmt: skip
         self._listening = Listening(self._database, self._node, self.deliverer)
         await self.deliverer.open()

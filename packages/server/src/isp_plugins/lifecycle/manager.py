@@ -29,6 +29,7 @@ from isp_plugins.lifecycle import (
     configuring,
     dying,
     migrating,
+    placing,
     registering,
     reloading,
     removing,
@@ -47,6 +48,7 @@ from isp_plugins.lifecycle.history import HealthEntry
 from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.launching import ProgramOf
 from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.places import Alone, Places
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.reconcile import load, reconcile
 from isp_plugins.lifecycle.records import (
@@ -59,6 +61,7 @@ from isp_plugins.lifecycle.records import (
 from isp_plugins.lifecycle.recovering import recover
 from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.lifecycle.scheduled import ScheduledMethod, run_scheduled, scheduled
+from isp_plugins.lifecycle.singletons import SingletonKeeper
 from isp_plugins.lifecycle.stage import Engine, set_stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, not_active
@@ -94,6 +97,8 @@ class PluginManager:
         hung: Callable[[int], int] = lambda _plugin_id: 0,
         workers: Callable[[], Iterable[Supervised]] = lambda: (),
         program_of: ProgramOf = lambda _record: None,
+        singletons: Places | None = None,
+        grace_s: float = 2.0,
     ) -> None:
         self._stage = set_stage(
             database=database,
@@ -110,6 +115,7 @@ class PluginManager:
             hung=hung,
             workers=workers,
             program_of=program_of,
+            singletons=singletons or Alone(),
         )
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)
         self._stage.supervisor.on_look = partial(look_at_strain, self._stage)
@@ -119,6 +125,7 @@ class PluginManager:
         self._directory = directory
         self._operations = WholeOperations()
         self._whole = self._operations.run
+        self._singletons = SingletonKeeper(self._stage, self._operations.begin, grace_s)
         self._abandonment = Abandonment(self._stage, self._operations)
         self.on_uninstalled: Callable[[], Awaitable[Any]] = _nothing
         """Drops the files of an installed plugin that is gone."""
@@ -147,7 +154,8 @@ class PluginManager:
             async with self._stage.locks.of(plugin_id):
                 await updating.update(self._stage, self._directory.get(plugin_id), changes, actor)
                 self._mended(plugin_id)
-                return self._directory.get(plugin_id)
+            self.look_at_singletons()  # where it runs may have been changed
+            return self._directory.get(plugin_id)
 
         return await self._whole(work())
 
@@ -175,6 +183,8 @@ class PluginManager:
             record = self._directory.get(plugin_id)
             if record.state is State.ACTIVE:
                 return record
+            if not await placing.may_start(stage, record):
+                return await self._stand_by(record, actor)
             require_dependencies(stage, record)
             equipment = await stage.launcher.equip(record)
             require_dependencies(stage, record)  # again: they may have gone while the configuration was read
@@ -183,6 +193,7 @@ class PluginManager:
             self._abandonment.forgive(plugin_id)
 
             async def save(active: PluginRecord, bound: Bound) -> None:
+                placing.require_lease(stage, record)
                 wanted = replace(active.asked(Desired.ENABLED, active.since), since=active.since)
                 await stage.ledger.commit(
                     wanted, entries=[Entry(AuditTag.PLUGIN_ENABLED, actor, wanted)], also=[bound.save]
@@ -192,6 +203,7 @@ class PluginManager:
                 await bring_up(stage, record, equipment, save)
             except PluginFailedError as error:
                 cause = stage.launcher.blame(record, "It could not be enabled", error, equipment.secrets)
+                await placing.give_up(stage, record)
                 await fail_request(stage, record, cause, actor)
                 raise PluginEnableFailedError(
                     name=record.name, plugin_id=plugin_id, cause=cause
@@ -202,6 +214,15 @@ class PluginManager:
             record = self._directory.get(plugin_id)
         stage.announcer.announce(Announcement.ENABLED, record, actor)
         return record
+
+    async def _stand_by(self, record: PluginRecord, actor: Actor) -> PluginRecord:
+        """Another node runs the singleton, or is to run it: it is wanted from now on, if it was not."""
+        if record.desired is not Desired.ENABLED:
+            entry = Entry(AuditTag.PLUGIN_ENABLED, actor, record)
+            await placing.stand_by(self._stage, record, entry, asked=True)
+        elif record.state is not State.STANDBY:
+            await placing.stand_by(self._stage, record)
+        return self._directory.get(record.id)
 
     async def disable(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> PluginRecord:
         """Take a plugin down; afterwards it is not called again. `PluginStillNeededError` with the names of those that need it."""
@@ -321,6 +342,17 @@ class PluginManager:
         """Run a plugin's scheduled method for one slot."""
         await self._whole(run_scheduled(self._stage, one, slot))
 
+    # --- singletons ---
+
+    def on_lapsed(self) -> None:
+        """Told by the membership, on the loop's thread, that this node holds its leases no more."""
+        self._singletons.lapsed()
+
+    def look_at_singletons(self) -> None:
+        """Told by the membership after every heartbeat; stops, begins and shows what is to be."""
+        if self._loaded and not self._operations.closing:
+            self._singletons.look()
+
     # --- configuration ---
 
     async def configure(self, plugin_id: int, change: ConfigChange, actor: Actor) -> list[ConfigEntry]:
@@ -402,6 +434,8 @@ class PluginManager:
 
     def _active(self, plugin_id: int, operation: str) -> PluginRecord:
         record = self._directory.get(plugin_id)
+        if record.state is State.STANDBY:
+            raise placing.elsewhere(self._stage, record)
         if record.state is not State.ACTIVE:
             raise not_active(record.state, operation, name=record.name, plugin_id=plugin_id)
         return record

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -87,7 +88,7 @@ class Membership:
 
     @property
     def holds(self) -> bool:
-        """Whether what this node leased is still its own."""
+        """Whether what this node leased is still its own; a process that only looks, and did not join, leases nothing."""
         return self.is_alone or (time.monotonic() < self._held_until and not self._superseded)
 
     @property
@@ -232,7 +233,7 @@ class Membership:
         self.on_look()
 
     async def _exchange(self, line: Database) -> int | None:
-        async with line.transaction() as session:
+        async with line.single() as session:  # no row is left locked by a node that is cut off
             losses = await store.beat(session, self.card)
             self.nodes = await store.living(session)
             holders = await store.holders(session)
@@ -313,17 +314,28 @@ class Membership:
     async def _miss_others(self, line: Database) -> None:
         others = [node for node in self.nodes if node.incarnation != self.card.incarnation]
         silent = self._watched.silent(others, time.monotonic(), self.pace.lost_after)
-        lost = []
-        with contextlib.suppress(*FAILED):
+        lost: list[Node] = []
+        with contextlib.suppress(*FAILED, TimeoutError):
             for node in silent:
-                async with line.transaction() as session:
-                    if await store.lose(session, node):
-                        lost.append(node)
+                if await self._within_patience(line, partial(self._lose, node)):
+                    lost.append(node)  # noqa: PERF401  those before a failure are told, too
         for node in lost:
             _log.error("Node %s is lost: it was not seen for %g s.", node.name, self.pace.lost_after)
         if lost:
             self.nodes = [node for node in self.nodes if node not in lost]
             await self.on_lost(lost)
+
+    async def _lose(self, node: Node, line: Database) -> bool:
+        """Declare it lost; whether this node was the first to. What it had locked when it was cut off is free a moment later by itself."""
+        async with line.transaction() as session:
+            await store.wait_briefly(session)
+            is_first = await store.lose(session, node)
+        if is_first:
+            with contextlib.suppress(*FAILED):
+                async with line.transaction() as session:
+                    await store.wait_briefly(session)
+                    await store.free_leases(session, node)
+        return is_first
 
 
 def _lives(first: Node, now: Node) -> bool:

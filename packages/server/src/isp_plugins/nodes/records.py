@@ -46,6 +46,11 @@ class Pace:
         return self.lost_after * HELD
 
     @property
+    def grace(self) -> float:
+        """How long is left, once a node does not hold its leases any more, until others may take them."""
+        return self.lost_after - self.held
+
+    @property
     def patience(self) -> float:
         """How long one heartbeat may take."""
         return max(self.held - self.beat, self.beat / 2)

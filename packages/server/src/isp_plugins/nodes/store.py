@@ -1,7 +1,7 @@
 """The rows of nodes and of singletons, in the database's time; always in the caller's session.
 
 1. Every change of a node's row names its incarnation: what another process of the name does by now is left alone.
-2. Whoever declares a node lost frees what it leased in the same transaction: singletons, event cursors, schedules.
+2. Whoever declares a node lost frees its singletons in the same transaction, and its event cursors and schedules right after.
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import and_, case, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +17,7 @@ from isp_plugins.db.database_time import now_of
 from isp_plugins.db.tables import EventCursor, NodeRow, Plugin, PluginInstance, Schedule, SingletonRow
 from isp_plugins.nodes.records import Node, NodeOfPlugin, NodeState
 
+LOCK_MS = 500
 NO_SYNC = {"synchronize_session": False}
 _COLUMNS = (
     NodeRow.name,
@@ -98,7 +99,8 @@ async def join(session: AsyncSession, card: Card, over: Node | None) -> bool:
     taken = update(NodeRow).where(same).values(**values, beats=NodeRow.beats + 1).returning(NodeRow.name)
     if not (await session.execute(taken, execution_options=NO_SYNC)).all():
         return False
-    await _free(session, over)
+    await _free_singletons(session, over.name, over.incarnation)
+    await free_leases(session, over)
     return True
 
 
@@ -125,7 +127,7 @@ async def leave(session: AsyncSession, card: Card) -> None:
 
 
 async def lose(session: AsyncSession, node: Node) -> bool:
-    """Declare a node lost that has not been seen since, and free what it leased; False where it was."""
+    """Declare a node lost that has not been seen since, and free its singletons; False where it was seen."""
     statement = (
         update(NodeRow)
         .where(
@@ -139,12 +141,18 @@ async def lose(session: AsyncSession, node: Node) -> bool:
     )
     if not (await session.execute(statement, execution_options=NO_SYNC)).all():
         return False
-    await _free(session, node)
+    await _free_singletons(session, node.name, node.incarnation)
     return True
 
 
-async def _free(session: AsyncSession, node: Node) -> None:
-    await _free_singletons(session, node.name, node.incarnation)
+async def wait_briefly(session: AsyncSession) -> None:
+    """Let the transaction fail rather than wait long for what another one holds."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text(f"SET LOCAL lock_timeout = {LOCK_MS}"))
+
+
+async def free_leases(session: AsyncSession, node: Node) -> None:
+    """Let others take over what a node delivered and ran by the clock; it would else last until the leases have run out."""
     prefix = f"{node.name}/"
     for table in (EventCursor, Schedule):
         its = table.owner.startswith(prefix, autoescape=True)

@@ -152,6 +152,7 @@ def build_hooks(base: Foundation, stack: AsyncExitStack) -> Hooks:
         node=settings.node,
         lease_s=settings.event_lease,
         concurrency=settings.event_concurrency,
+        holds=lambda: base.membership.holds,
     )
     stack.push_async_callback(events.close)
     limits = EventLimits(settings.event_retention_days, settings.event_retention_mb, settings.event_mark_days)
@@ -240,7 +241,11 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
         ),
         hung=hooks.threads.abandoned,
         workers=workers.living,
+        singletons=base.membership.singletons,
+        grace_s=base.membership.pace.grace,
     )
+    base.membership.on_lapsed = manager.on_lapsed
+    base.membership.on_look = manager.look_at_singletons
     hooks.observer.quarantine = manager.on_abandoned
     hooks.observer.trip = manager.on_failed
     return manager

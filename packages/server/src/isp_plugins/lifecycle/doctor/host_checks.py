@@ -304,11 +304,13 @@ def check_plugins(facts: Sequence[PluginStateFacts] | Unread) -> Finding:
     down = [
         one
         for one in facts
-        if (one.wanted and one.state is not State.ACTIVE) or one.state is State.QUARANTINED
+        if (one.wanted and one.state not in {State.ACTIVE, State.STANDBY}) or one.state is State.QUARANTINED
     ]
     active = sum(one.state is State.ACTIVE for one in facts)
     if not down:
-        return ok("plugins", f"{active} of {len(facts)} active, none fails")
+        elsewhere = sum(one.state is State.STANDBY for one in facts)
+        beside = f", {elsewhere} more on other nodes" if elsewhere else ""
+        return ok("plugins", f"{active} of {len(facts)} active{beside}, none fails")
     return problem(
         "plugins",
         f"{active} of {len(facts)} active; " + ", ".join(f"{one.name} is {one.state}" for one in down),
