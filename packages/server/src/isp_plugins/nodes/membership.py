@@ -58,6 +58,8 @@ class Membership:
         self.is_alone = database.dialect == "sqlite"
         self.nodes: Sequence[Node] = ()
         """Those that live, as of the last heartbeat."""
+        self.lag = 0
+        """Plugins that this node has not brought to what is wanted yet, as of the last heartbeat."""
         self.cut_since: datetime | None = None
         """Since when this node is cut off; None: it is not."""
         self.why_cut = ""
@@ -79,7 +81,7 @@ class Membership:
         self._lapsed = False
         self._lapse: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._rejoining: set[asyncio.Task[None]] = set()
+        self._following: set[asyncio.Task[None]] = set()
         self._superseded = False
         self._failing = False
         self._joined = False
@@ -119,10 +121,18 @@ class Membership:
             "is_cut_off": self.is_cut,
             "cut_off_since": self.cut_since,
             "cause": self.why_cut or None,
+            "lag": self.lag,
             "others": sorted(one.name for one in self.nodes if one.incarnation != self.card.incarnation),
         }
 
     # --- life ---
+
+    def unready(self) -> str | None:
+        """Why this node is not to be sent work that changes anything, in words; None: it may be."""
+        if self.cut_since is None:
+            return None
+        since = f"{self.cut_since:%Y-%m-%dT%H:%M:%SZ}"
+        return f"node {self.card.name} is cut off from the database since {since} and goes on with what it has: {self.why_cut}"
 
     async def open(self) -> None:
         """Join, and be seen from now on; `NodeNameTakenError`."""
@@ -148,10 +158,10 @@ class Membership:
             self._task = None
         if self._lapse is not None:
             self._lapse.cancel()
-        for task in tuple(self._rejoining):
+        for task in tuple(self._following):
             task.cancel()
-        if self._rejoining:
-            await asyncio.wait(tuple(self._rejoining))
+        if self._following:
+            await asyncio.wait(tuple(self._following))
         line = self._line or self._database
         try:
             if self._joined and not self._superseded:
@@ -176,6 +186,7 @@ class Membership:
                 if first is None:
                     first = over
                 if (free or sent >= deadline) and await store.join(session, self.card, over):
+                    await store.forget_old(session)
                     self._joined = True
                     return sent
             if over is not None and first is not None and _lives(first, over):
@@ -236,6 +247,7 @@ class Membership:
         async with line.single() as session:  # no row is left locked by a node that is cut off
             losses = await store.beat(session, self.card)
             self.nodes = await store.living(session)
+            self.lag = await store.lag(session, self.card.name)
             holders = await store.holders(session)
         self.singletons.learn(holders)
         return losses
@@ -261,15 +273,13 @@ class Membership:
             self.cut_since, self.why_cut = None, ""
             self._database.restored()
         if was_out:
-            task = asyncio.get_running_loop().create_task(self._rejoin(), name="isp-plugins-rejoin")
-            self._rejoining.add(task)
-            task.add_done_callback(self._rejoining.discard)
+            self._begin(self.on_rejoined(), "catching up")
 
-    async def _rejoin(self) -> None:
-        try:
-            await self.on_rejoined()
-        except Exception:
-            _log.exception("This node could not catch up.")
+    def _begin(self, work: Awaitable[None], what: str) -> None:
+        """Do what follows beside the heartbeats, which must not wait for it."""
+        task = asyncio.get_running_loop().create_task(_told(work, what), name=f"isp-plugins {what}")
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
 
     def _missed(self, why: str) -> None:
         self._failing = True
@@ -323,7 +333,7 @@ class Membership:
             _log.error("Node %s is lost: it was not seen for %g s.", node.name, self.pace.lost_after)
         if lost:
             self.nodes = [node for node in self.nodes if node not in lost]
-            await self.on_lost(lost)
+            self._begin(self.on_lost(lost), "others' losses")
 
     async def _lose(self, node: Node, line: Database) -> bool:
         """Declare it lost; whether this node was the first to. What it had locked when it was cut off is free a moment later by itself."""
@@ -336,6 +346,15 @@ class Membership:
                     await store.wait_briefly(session)
                     await store.free_leases(session, node)
         return is_first
+
+
+async def _told(work: Awaitable[None], what: str) -> None:
+    try:
+        await work
+    except FAILED as error:
+        _log.warning("%s did not work: %s", what, error)
+    except Exception:
+        _log.exception("%s did not work", what)
 
 
 def _lives(first: Node, now: Node) -> bool:

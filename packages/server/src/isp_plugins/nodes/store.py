@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, case, func, select, text, update
+from sqlalchemy import and_, case, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +18,8 @@ from isp_plugins.db.tables import EventCursor, NodeRow, Plugin, PluginInstance, 
 from isp_plugins.nodes.records import Node, NodeOfPlugin, NodeState
 
 LOCK_MS = 500
+KEPT_S = 7 * 86_400.0
+"""A node that left or was lost is shown for a week; then it is forgotten by the next one that joins."""
 NO_SYNC = {"synchronize_session": False}
 _COLUMNS = (
     NodeRow.name,
@@ -190,6 +192,26 @@ async def everyone(session: AsyncSession) -> list[Node]:
         states[node][state] = count
         lags[node] += int(lag or 0)
     return [_node(row, states[row["name"]], lags[row["name"]]) for row in rows]
+
+
+async def lag(session: AsyncSession, node: str) -> int:
+    """How many plugins a node has not brought to what is wanted yet."""
+    its = and_(PluginInstance.plugin_id == Plugin.id, PluginInstance.node == node)
+    behind = or_(PluginInstance.generation.is_(None), PluginInstance.generation != Plugin.generation)
+    statement = (
+        select(func.count())
+        .select_from(Plugin)
+        .outerjoin(PluginInstance, its)
+        .where(Plugin.uninstalled_at.is_(None), behind)
+    )
+    return await session.scalar(statement) or 0
+
+
+async def forget_old(session: AsyncSession) -> None:
+    """Forget nodes that were gone for so long that they do not come back."""
+    old = now_of(session.get_bind().dialect.name) - KEPT_S
+    gone = and_(NodeRow.state != NodeState.ALIVE.value, NodeRow.seen_at < old)
+    await session.execute(delete(NodeRow).where(gone), execution_options=NO_SYNC)
 
 
 # --- singletons ---

@@ -5,7 +5,7 @@ async with PluginSystem.open(Settings(data_dir=Path("var"))) as system:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ from isp_plugins.lifecycle.preparing import Preparer
 from isp_plugins.lifecycle.trials import Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
-from isp_plugins.nodes import Membership
+from isp_plugins.nodes import Membership, Node
 from isp_plugins.operations import Operations
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.worker.denials import Denials
@@ -173,6 +173,16 @@ class PluginSystem:
         return details
 
 
+def _after(operations: Operations) -> Callable[[Sequence[Node]], Awaitable[None]]:
+    """What follows when nodes were lost."""
+
+    async def lost(nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            await operations.node_lost(node.name)
+
+    return lost
+
+
 async def _raise_house(base: Foundation, stack: AsyncExitStack, *, runs: bool) -> PluginSystem:
     """Build the specialists, wire them to each other, and put the manager over them; what is opened later is closed first."""
     settings, clock = base.settings, base.clock
@@ -181,6 +191,7 @@ async def _raise_house(base: Foundation, stack: AsyncExitStack, *, runs: bool) -
     manager = build_manager(base, hooks, its)
     stack.push_async_callback(manager.close)
     work = build_packaging(base, hooks.engine, its, manager)
+    base.membership.on_lost = _after(work.operations)
     if runs:
         await hooks.deliver(base, stack)
     stack.push_async_callback(hooks.events.stop_delivering)
@@ -191,7 +202,7 @@ async def _raise_house(base: Foundation, stack: AsyncExitStack, *, runs: bool) -
     doctor = Doctor(
         settings=settings, clock=clock, database=base.database, keyring=base.keyring, audit=base.audit, configuration=its.configuration,
         logs=base.logs, statistics=its.statistics, engine=hooks.engine, events=hooks.events, event_reader=hooks.reader, threads=hooks.threads,
-        hook_store=its.hook_store, directory=its.directory, manager=manager, started_at=clock.now(), started=clock.monotonic(), is_running=runs,
+        hook_store=its.hook_store, directory=its.directory, manager=manager, membership=base.membership, started_at=clock.now(), started=clock.monotonic(), is_running=runs,
     )  # fmt: skip
     return PluginSystem(
         settings=settings, clock=clock, loop=asyncio.get_running_loop(), data_directory=base.data_directory, database=base.database,

@@ -54,6 +54,7 @@ class SelfOut(Output):
     )
     cut_off_since: datetime | None
     cause: str | None
+    lag: int = Field(description="Plugins that it had not brought to what is wanted when it looked last.")
     others: list[str] = Field(description="The other nodes that lived when it looked last.")
 
 

@@ -1,7 +1,7 @@
 """Gathers everything about an installation: of a running host, or of one that does not run (`offline`)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from isp_plugins.lifecycle.doctor.facts import (
     HeadFacts,
     InstallationFacts,
     KeyFacts,
+    NodesFacts,
     PluginStateFacts,
     RunningFacts,
 )
@@ -37,6 +38,7 @@ from isp_plugins.lifecycle.doctor.gather_database import (
     unreadable_secrets,
 )
 from isp_plugins.lifecycle.doctor.kernel import probe_kernel
+from isp_plugins.nodes import Membership, Node
 from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -55,6 +57,7 @@ class Host:
     threads: DaemonThreads
     drift_s: Callable[[], float]
     running: Callable[[], RunningFacts]
+    membership: Membership
 
 
 async def gather(
@@ -85,7 +88,16 @@ async def gather(
         if file
         else Unread("a copy of PostgreSQL is made on its own server"),
         plugins=_states(host.directory) if host else NOT_RUNNING,
+        nodes=await _nodes(host.membership) if host else NOT_RUNNING,
     )
+
+
+async def _nodes(membership: Membership) -> NodesFacts:
+    try:
+        nodes: Sequence[Node] | Unread = await membership.everyone()
+    except UNAVAILABLE as error:
+        nodes = Unread(cause_of(error))
+    return NodesFacts(membership.card.incarnation, membership.unready(), nodes)
 
 
 async def gather_offline(settings: Settings, clock: Clock) -> InstallationFacts:

@@ -21,6 +21,7 @@ from isp_plugins.lifecycle.doctor.facts import (
     RunningFacts,
 )
 from isp_plugins.lifecycle.doctor.findings import Finding, Unread, ok, problem, unknown, warning
+from isp_plugins.lifecycle.doctor.node_checks import check_nodes
 from isp_plugins.lifecycle.doctor.storing import (
     age,
     check_backup,
@@ -55,6 +56,7 @@ def findings_of(facts: InstallationFacts) -> tuple[Finding, ...]:
         *check_process(facts.process),
         *check_running(facts.running),
         check_plugins(facts.plugins),
+        *check_nodes(facts.nodes),
     )
 
 
