@@ -126,7 +126,9 @@ def test_answers_are_neither_sniffed_nor_stored(api):
 
 
 def test_server_says_that_it_is_alive_and_ready_without_a_key(server):
-    assert httpx.get(f"{server.url}/healthz").json() == {"status": "alive"}
+    assert httpx.get(f"{server.url}/healthz").json() == {
+        "status": "alive", "node": "local", "is_cut_off": False, "cut_off_since": None,
+    }  # fmt: skip
     assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
 
 

@@ -7,17 +7,24 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, insert, select, text
 
+from isp_plugins.db.database_time import now_of
 from isp_plugins.db.engine import Database
-from isp_plugins.db.errors import DatabaseForeignError, DatabaseNewerError, MigrationFailedError
-from isp_plugins.db.migrate import MIGRATIONS, known_revisions, migrate, read_schema
+from isp_plugins.db.errors import (
+    DatabaseForeignError,
+    DatabaseNewerError,
+    MigrationFailedError,
+    MigrationTooEarlyError,
+)
+from isp_plugins.db.migrate import LIVES_S, MIGRATIONS, known_revisions, marks, migrate, read_schema
 from isp_plugins.db.schema_state import Found
-from isp_plugins.db.tables import Base, SystemMetadata
+from isp_plugins.db.tables import Base, NodeRow, SystemMetadata
 from isp_plugins.testing import FakeClock
 
 SECOND = """
@@ -25,6 +32,7 @@ import sqlalchemy as sa
 from alembic import op
 revision = "test2"
 down_revision = "{previous}"
+{mark}
 def upgrade():
     op.create_table("second", sa.Column("id", sa.Integer(), primary_key=True))
     {then}
@@ -62,9 +70,16 @@ def newer(tmp_path: Path) -> Path:
     return with_second(tmp_path / "newer", "pass")
 
 
-def with_second(folder: Path, then: str) -> Path:
+@pytest.fixture
+def expanding(tmp_path: Path) -> Path:
+    """The migrations of a version whose schema this one can use as well."""
+    return with_second(tmp_path / "expanding", "pass", mark=f'compatible_from = "{known_revisions()[-1]}"')
+
+
+def with_second(folder: Path, then: str, mark: str = "") -> Path:
     shutil.copytree(MIGRATIONS, folder)
-    (folder / "versions" / "second.py").write_text(SECOND.format(previous=known_revisions()[-1], then=then))
+    text = SECOND.format(previous=known_revisions()[-1], then=then, mark=mark)
+    (folder / "versions" / "second.py").write_text(text)
     return folder
 
 
@@ -160,7 +175,6 @@ async def test_a_failing_migration_changes_nothing(database_url: str, tmp_path: 
 
 async def test_a_newer_database_is_refused_untouched(database_url: str, tmp_path: Path, newer: Path) -> None:
     await migrate(database_url, backup_folder=tmp_path / "backups", migrations=newer)
-    await execute(database_url, "UPDATE system_metadata SET value = 'test2' WHERE name = 'compatible_from'")
     before = await schema_of(database_url)
     with pytest.raises(DatabaseNewerError, match="schema test2, made by a newer version"):
         await migrate(database_url, backup_folder=tmp_path / "backups")
@@ -168,11 +182,69 @@ async def test_a_newer_database_is_refused_untouched(database_url: str, tmp_path
 
 
 async def test_a_newer_database_that_says_it_fits_is_used(
-    database_url: str, tmp_path: Path, newer: Path
+    database_url: str, tmp_path: Path, expanding: Path
 ) -> None:
-    await migrate(database_url, backup_folder=tmp_path / "backups", migrations=newer)
+    await migrate(database_url, backup_folder=tmp_path / "backups", migrations=expanding)
     await migrate(database_url, backup_folder=tmp_path / "backups")
     assert (await schema_of(database_url)).revision == "test2"
+    assert await value_of(database_url, "compatible_from") == known_revisions()[-1]
+
+
+async def a_node(url: str, *, name: str = "old", seen_s_ago: float = 0.0, state: str = "alive") -> None:
+    """A node of this version, as its row is."""
+    database = await Database.open(url)
+    async with database.transaction() as session:
+        row = {
+            "incarnation": "1", "home": f"home of {name}", "version": "0.1", "revision": known_revisions()[-1], "address": "",
+            "state": state, "beats": 1, "losses": 0,
+        }  # fmt: skip
+        seen = now_of(database.dialect) - seen_s_ago
+        await session.execute(insert(NodeRow).values(name=name, started_at=seen, seen_at=seen, **row))
+    await database.close()
+
+
+async def test_a_contracting_migration_is_refused_while_older_nodes_live(
+    database_url: str, tmp_path: Path, newer: Path
+) -> None:
+    await a_node(database_url)
+    before = await schema_of(database_url)
+    with pytest.raises(MigrationTooEarlyError, match=r"schema test2 yet: .*old \(version 0\.1, schema "):
+        await migrate(database_url, backup_folder=tmp_path / "backups", migrations=newer)
+    assert await schema_of(database_url) == before
+
+
+async def test_an_expanding_migration_is_made_beside_older_nodes(
+    database_url: str, tmp_path: Path, expanding: Path
+) -> None:
+    await a_node(database_url)
+    await migrate(database_url, backup_folder=tmp_path / "backups", migrations=expanding)
+    assert (await schema_of(database_url)).revision == "test2"
+
+
+@pytest.mark.parametrize("node", [{"state": "left"}, {"state": "lost"}, {"seen_s_ago": LIVES_S + 5}])
+async def test_a_contracting_migration_minds_no_node_that_is_gone(
+    database_url: str, tmp_path: Path, newer: Path, node: dict[str, Any]
+) -> None:
+    await a_node(database_url, **node)
+    await migrate(database_url, backup_folder=tmp_path / "backups", migrations=newer)
+    assert (await schema_of(database_url)).revision == "test2"
+
+
+async def test_a_contracting_migration_minds_no_process_that_had_its_own_data_directory(
+    database_url: str, tmp_path: Path, newer: Path
+) -> None:
+    await a_node(database_url)
+    await migrate(database_url, backup_folder=tmp_path / "backups", migrations=newer, home="home of old")
+    assert (await schema_of(database_url)).revision == "test2"
+
+
+async def test_a_new_database_says_from_which_schema_on_it_can_be_used(
+    empty_url: str, tmp_path: Path
+) -> None:
+    await migrate(empty_url, backup_folder=tmp_path / "backups")
+    marked = marks()
+    strictest = max(marked.values(), key=list(marked).index)
+    assert await value_of(empty_url, "compatible_from") == strictest
 
 
 @pytest.mark.parametrize("name", ["customers", "alembic_version", "system_metadata"])

@@ -3,7 +3,7 @@
 import pytest
 
 from isp_plugins.db.errors import DatabaseForeignError, DatabaseNewerError
-from isp_plugins.db.schema_state import Found, Step, step_for
+from isp_plugins.db.schema_state import Found, Step, compatible_from, step_for
 
 KNOWN = ["0001", "0002", "0003"]
 TABLES = frozenset({"plugins"})
@@ -54,3 +54,18 @@ def test_tables_without_our_marks_are_foreign(strange: Found) -> None:
 def test_many_foreign_tables_are_not_all_listed() -> None:
     with pytest.raises(DatabaseForeignError, match=r"\(t0, t1, t2, t3, t4, \.\.\.\)"):
         step_for(Found(frozenset(f"t{number}" for number in range(9))), KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("revision", "marked", "expected"),
+    [
+        (None, {"1": "1", "2": "1"}, "1"),
+        (None, {"1": "1", "2": "2"}, "2"),
+        ("1", {"1": "1", "2": "1", "3": "2"}, "2"),
+        ("2", {"1": "1", "2": "2", "3": "1"}, "1"),
+    ],
+)
+def test_the_strictest_of_the_migrations_says_from_which_schema_on_it_can_be_used(
+    revision: str | None, marked: dict[str, str], expected: str
+) -> None:
+    assert compatible_from(found(revision, "1"), marked) == expected

@@ -162,7 +162,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 f"This first start made the admin key {token}\nIt is kept in {settings.data_dir / ADMIN_KEY_FILE} and not shown again."
             )
         url = url_of(listener)
-        system.data_directory.announce(url)
+        system.announce(url)
         _say(f"Listening on {url}; documentation at {url}/api/v1/docs")
         server = Server(uvicorn_config(create_app(system)), end_streams=system.end_streams)
         await server.serve(sockets=[listener])

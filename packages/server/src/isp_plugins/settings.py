@@ -63,6 +63,18 @@ class Settings:
         low=0.05,
         high=3600.0,
     )
+    node_heartbeat: float = _setting(
+        2.0,
+        "How often a node is seen by the others of its PostgreSQL, in seconds; at least three times in `ISP_PLUGINS_NODE_LOST_AFTER`.",
+        low=0.05,
+        high=20.0,
+    )
+    node_lost_after: float = _setting(
+        6.0,
+        "How long a node may be silent before the others declare it lost and take over what it leased, in seconds; the same on all nodes. A node that cannot reach the database stops its singletons after two thirds of it.",
+        low=0.3,
+        high=60.0,
+    )
     plugin_path: str | None = _setting(
         None, "Folders (separated like PATH) in which `module_path` is looked up; unset: the data directory."
     )

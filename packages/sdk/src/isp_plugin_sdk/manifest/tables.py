@@ -234,6 +234,7 @@ MANIFEST = Table(
         "grants": Field(_GRANTS, "What it asks of the host and the system; nothing by default."),
         "limits": Field(_LIMITS, "What its worker may use; the operator's caps are above it."),
         "exclusive": Field(Flag(), "It cannot live twice: at a reload the old one stops before the new one starts."),
+        "placement": Field(Choice(("per-node", "singleton")), "Whether it runs on every node, or on one at a time; per-node unless said."),
         "schedules": Field(Many(_SCHEDULE, "schedules", 100, unique="name"), "Methods that are called at times."),
     },
     required=("name", "version", "plugin_type"),

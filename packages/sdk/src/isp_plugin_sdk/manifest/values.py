@@ -98,6 +98,8 @@ class Manifest:
     limits: Limits = Limits()
     exclusive: bool = False
     """It cannot live twice: at a reload its calls wait while the old one stops and the new one starts."""
+    placement: str = "per-node"
+    """`per-node`: it runs on every node of the host; `singleton`: on one at a time."""
     schedules: tuple[Schedule, ...] = ()
 
     @property
@@ -125,6 +127,7 @@ class Manifest:
             "dependencies": [{"kind": "plugin", **asdict(need)} for need in self.requires.plugins],
             "hooks": [dict(hook) for hook in self.hooks],
             "exclusive": self.exclusive,
+            "placement": self.placement,
         }
 
     def to_dict(self) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from isp_plugins.api.resources import (
     logs,
     me,
     metrics,
+    nodes,
     operations,
     packages,
     plugins,
@@ -115,6 +116,7 @@ def _routes() -> list[BaseRoute]:
         secrets,
         stats,
         workers,
+        nodes,
         metrics,
         public,
     )

@@ -20,6 +20,7 @@ from isp_plugins.cli.operate import (
     install,
     kept,
     logs,
+    nodes,
     operations,
     packages,
     plugins,
@@ -51,6 +52,7 @@ hooks.add_to(app)
 logs.add_to(app)
 stats.add_to(app)
 workers.add_to(app)
+nodes.add_to(app)
 new.add_to(app)
 backups.add_to(app)
 app.add_typer(configuration.app, name="config")

@@ -29,6 +29,13 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of this node, unique among the servers of one PostgreSQL. [default: local; or ISP_PLUGINS_NODE]",
+            show_default=False,
+        ),
+    ] = None,
     database_url: Annotated[
         str | None,
         typer.Option(help="PostgreSQL instead of SQLite. [or ISP_PLUGINS_DATABASE_URL]", show_default=False),
@@ -36,7 +43,7 @@ def serve(
 ) -> None:
     """Serve the API. docs/settings.md lists every setting; SIGTERM and Ctrl-C end it in good order."""
     settings = Settings.from_environment(
-        os.environ, host=host, port=port, data_dir=data_dir, database_url=database_url
+        os.environ, host=host, port=port, data_dir=data_dir, node=node, database_url=database_url
     )
     from isp_plugins.asgi import run  # the server's imports would slow every other command down
 

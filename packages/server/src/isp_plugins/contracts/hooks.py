@@ -71,6 +71,8 @@ class Subscription:
     description: str = ""
     retry: "Retry | None" = None
     """Of an event subscription: how it is tried again; None: the default."""
+    elsewhere: bool = False
+    """Its plugin runs on another node, and only there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,15 @@ class Desired(StrEnum):
     """The plugin shall not run."""
 
 
+class Placement(StrEnum):
+    """On how many nodes a plugin runs."""
+
+    PER_NODE = "per-node"
+    """On every node."""
+    SINGLETON = "singleton"
+    """On one node at a time; the others stand by."""
+
+
 class State(StrEnum):
     """What a plugin's instance on one node really is."""
 
@@ -44,6 +53,8 @@ class State(StrEnum):
     """Being loaded, initialised and hooked."""
     ACTIVE = "active"
     """Running and subscribed."""
+    STANDBY = "standby"
+    """It runs on another node, and only on one at a time; this node is ready to take over."""
     DISABLING = "disabling"
     """Unsubscribed, draining and being cleaned up."""
     DISABLED = "disabled"
@@ -141,6 +152,8 @@ class SkipReason(StrEnum):
     """Its plugin's circuit breaker is open."""
     WORKER_DOWN = "worker_down"
     """Its plugin's worker died and is not up again."""
+    RUNS_ELSEWHERE = "runs_elsewhere"
+    """Its plugin is a singleton and runs on another node."""
     OWN_ECHO = "own_echo"
     """Its plugin caused this dispatch and did not ask for its own echo."""
     AFTER_REJECT = "after_reject"

@@ -126,6 +126,16 @@ class Mortal(Protocol):
         ...
 
 
+@runtime_checkable
+class Abandonable(Protocol):
+    """A plugin that can be ended at once, whatever it does."""
+
+    async def abandon(self) -> None:
+        """End it now, without a farewell."""
+        ...
+
+
+@runtime_checkable
 class Supervised(Protocol):
     """A worker as supervision sees it, from the start of its process until that is reaped."""
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ UNFINISHED = ".restoring"
 PATIENCE_S = 0.5
 """How long a start waits for the lock: whoever only asks who runs (`running_host`) holds it for an instant."""
 PAUSE_S = 0.01
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,16 @@ class DataDirectory:
     def backups(self) -> Path:
         """Where copies of the database go before it is migrated."""
         return self.path / "backups"
+
+    @property
+    def home(self) -> str:
+        """Names this very folder on this boot of this machine: two processes that lock it cannot live at the same time."""
+        try:
+            found = (self.path / LOCK_FILE).stat()
+            boot = BOOT_ID.read_text(encoding="ascii").strip()
+        except OSError:
+            return uuid.uuid4().hex
+        return f"{boot}/{found.st_dev}/{found.st_ino}"
 
     @contextlib.contextmanager
     def lock(self, *, database_file: Path | None = None) -> Iterator[None]:

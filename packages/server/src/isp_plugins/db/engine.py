@@ -7,10 +7,13 @@
    cancelled task, so that nobody goes on while it is undecided.
 4. A task has at most one writing transaction: a second inside the first would wait for itself, so it is refused.
 5. What the database cannot do now is a `DatabaseUnavailableError`; every other error of SQLAlchemy passes through.
+6. Whoever knows that the database cannot be reached says so (`cut_off`): what waits for it is given up, and what is asked for meanwhile
+   fails at once. A cut network would else let everything wait for the kernel, which takes a quarter of an hour.
 """
 
 import asyncio
 import os
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -36,6 +39,8 @@ POOL_SIZE = 10
 MAX_OVERFLOW = 10
 POOL_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
+IDLE_LIMIT_S = 10
+"""PostgreSQL ends a transaction whose client says nothing for so long: one that is cut off in the middle of it would else keep its locks."""
 RECYCLE_S = 1800
 """PostgreSQL connections are replaced after half an hour, before firewalls forget them."""
 WAL_KEPT_BYTES = 64 * 1024 * 1024
@@ -54,6 +59,10 @@ class Database:
         self._writing: set[asyncio.Task[Any]] = set()
         self.transactions = 0
         """Writes that were committed."""
+        self._refusal: str | None = None
+        self._connected: weakref.WeakSet[Any] = weakref.WeakSet()
+        if not single_writer:
+            event.listen(writer.sync_engine, "connect", self._note)
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -93,7 +102,11 @@ class Database:
             isolation_level="READ COMMITTED",
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
-                "server_settings": {"application_name": "isp-plugins", "timezone": "UTC"},
+                "server_settings": {
+                    "application_name": "isp-plugins",
+                    "timezone": "UTC",
+                    "idle_in_transaction_session_timeout": f"{IDLE_LIMIT_S * 1000}",
+                },
             },
         )
         reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -109,6 +122,15 @@ class Database:
                     yield session
                     await _finish(session.commit())
                     self.transactions += 1
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[AsyncSession]:
+        """On PostgreSQL statements that are committed one by one as they end: who is cut off between them keeps nothing locked."""
+        with self._unavailable():
+            engine = self._writer.execution_options(isolation_level="AUTOCOMMIT")
+            async with AsyncSession(engine, expire_on_commit=False) as session:
+                await self._begin(session)
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -128,6 +150,24 @@ class Database:
         """Connections that are in use now."""
         pools = {id(engine.pool): engine.pool for engine in (self._writer, self._reader)}
         return sum(pool.checkedout() for pool in pools.values() if isinstance(pool, QueuePool))
+
+    def cut_off(self, why: str) -> None:
+        """The database cannot be reached, and why; until `restored`."""
+        self._refusal = why
+        self.sever()
+
+    def restored(self) -> None:
+        """It can be reached again."""
+        self._refusal = None
+
+    def sever(self) -> None:
+        """Break every connection to PostgreSQL, so that whatever waits on one fails now."""
+        for connection in tuple(self._connected):
+            if not connection.is_closed():
+                connection.terminate()
+
+    def _note(self, connection: Any, _record: Any) -> None:
+        self._connected.add(connection.driver_connection)
 
     async def close(self) -> None:
         """Close every connection; a block still open loses its connection when it ends."""
@@ -154,6 +194,8 @@ class Database:
 
     async def _begin(self, session: AsyncSession) -> None:
         """Connect and begin now, so that a connection that fails is told from an error of the block."""
+        if self._refusal is not None:
+            raise DatabaseUnavailableError(dialect=self.dialect, cause=self._refusal)
         try:
             await session.connection()
         except (OSError, PoolTimeoutError, TimeoutError) as error:

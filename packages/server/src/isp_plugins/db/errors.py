@@ -23,6 +23,10 @@ class MigrationFailedError(StartupError):
     """The database could not be migrated from schema {found} to {target}: {cause}. Nothing was changed{backup}; mend the cause and start again."""
 
 
+class MigrationTooEarlyError(StartupError):
+    """The database cannot be migrated to schema {target} yet: nodes of an older version live that could not go on with it: {nodes}. Nothing was changed. Stop them (upgrade them to a version between, if there is one, and start them again), then start this one; a node that was killed counts as living until the others have missed it for some seconds."""
+
+
 class DataDirectoryUnusableError(StartupError):
     """The data directory {path} cannot be used: {cause}. Make it a folder that this user may write, or name another in ISP_PLUGINS_DATA_DIR or --data-dir."""
 

@@ -4,9 +4,10 @@
 2. Tables, but no marker of ours: it is foreign and refused.
 3. A revision that we know: current, or older and to be migrated.
 4. A revision that we do not know is newer: usable only if it says that a schema known to us still fits (`compatible_from`).
+5. What several migrations together are compatible from is what the strictest of them is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,3 +55,12 @@ def step_for(found: Found, known: Sequence[str]) -> Step:
     if found.compatible_from in known:
         return Step.KEEP
     raise DatabaseNewerError(found=found.revision, known=known[-1])
+
+
+def compatible_from(found: Found, marks: Mapping[str, str]) -> str:
+    """The oldest revision whose code can still use what was found once it is migrated; `marks` are those of every revision, oldest first."""
+    known = list(marks)
+    begin = known.index(found.revision) + 1 if found.revision in known else 0
+    oldest = [found.compatible_from] if begin else []
+    oldest += [marks[revision] for revision in known[begin:]]
+    return max((one for one in oldest if one in known), key=known.index, default=known[-1])

@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 SQLITE_PRIMARY_CODES = frozenset({5, 6, 8, 10, 13, 14, 15, 26})
 """BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL, NOTADB; https://sqlite.org/rescode.html"""
-POSTGRESQL_CLASSES = ("08", "53", "57P", "58", "40001", "40P01", "55P03", "28", "3D000")
-"""SQLSTATE prefixes: connection, resources, shutdown, input/output, serialisation, deadlock, lock, log-in, no such database."""
+POSTGRESQL_CLASSES = ("08", "25P03", "53", "57P", "58", "40001", "40P01", "55P03", "28", "3D000")
+"""SQLSTATE prefixes: connection, an idle transaction that was ended, resources, shutdown, input/output, serialisation, deadlock, lock, log-in, no such database."""
 
 
 def is_unavailable(error: DBAPIError) -> bool:

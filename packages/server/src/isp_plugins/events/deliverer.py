@@ -45,6 +45,7 @@ class Deliverer:
         concurrency: int,
         masked: Callable[[int, str], str],
         attempts: Attempts,
+        holds: Callable[[], bool] = lambda: True,
     ) -> None:
         self.attempts = attempts
         self.node = node
@@ -59,6 +60,7 @@ class Deliverer:
         self._engine = engine
         self._lease_s = lease_s
         self._concurrency = concurrency
+        self._holds = holds
         self._valid_until = 0.0
         self._renew_at = 0.0
         self._look_at = 0.0
@@ -75,7 +77,7 @@ class Deliverer:
     @property
     def may_begin(self) -> bool:
         """Whether the leases are known to hold."""
-        return time.monotonic() < self._valid_until
+        return time.monotonic() < self._valid_until and self._holds()
 
     def dirty(self, feed: Feed) -> None:
         """The feed has something to acknowledge."""

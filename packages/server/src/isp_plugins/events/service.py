@@ -37,6 +37,7 @@ class DurableEvents:
         lease_s: float = 10.0,
         concurrency: int = 16,
         attempts_file: Path | None = None,
+        holds: Callable[[], bool] = lambda: True,
     ) -> None:
         """`attempts_file` is where attempts are noted, so that those count that a kill cuts off."""
         self.journal = Journal(line_of(database, node))
@@ -48,6 +49,8 @@ class DurableEvents:
         self._lease_s = lease_s
         self._concurrency = concurrency
         self._attempts = Attempts(attempts_file)
+        self._holds = holds
+        """Whether this node holds its leases, as far as it knows."""
         self._held: set[str] = set()
         self._owed: dict[int, tuple[str, tuple[int, ...]]] = {}
         """Held events by id: their random id, and to whom they are owed."""
@@ -67,6 +70,7 @@ class DurableEvents:
         self.deliverer = Deliverer(
             self.store, engine, node=self._node, held=self._held, lease_s=self._lease_s, concurrency=self._concurrency, masked=masked,
             attempts=self._attempts,
+            holds=self._holds,
         )  # fmt: skip
         self._listening = Listening(self._database, self._node, self.deliverer)
         await self.deliverer.open()

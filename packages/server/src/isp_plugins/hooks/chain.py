@@ -83,7 +83,9 @@ def never_runs(subscription: Subscription, kind: HookKind) -> Skip | None:
         return SKIPS[SkipReason.BINDING_INVALID]
     if subscription.type is SubscriptionType.EVENT:
         return None  # it is owed its events also while its plugin does not run
-    return SKIPS[SkipReason.PLUGIN_STOPPED] if subscription.callee is None else None
+    if subscription.callee is not None:
+        return None
+    return SKIPS[SkipReason.RUNS_ELSEWHERE if subscription.elsewhere else SkipReason.PLUGIN_STOPPED]
 
 
 def rank(subscription: Subscription) -> tuple[int, str, str, int]:

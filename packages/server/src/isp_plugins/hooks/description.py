@@ -51,9 +51,9 @@ def _entry(chain: HookChain, index: int, link: Link, delivery: HookChain | None)
 
 
 def _skips(counters: LinkCounters) -> dict[SkipReason, int]:
-    """Turns without a call; of those on chains where it never runs, the ones that its plugin's circuit breaker or its dead worker took."""
+    """Turns without a call; of those on chains where it never runs, the ones that its plugin's circuit breaker or its dead worker took, or another node."""
     skips, idle = counters.all_skips(), counters.idle_skips()
-    for reason in (SkipReason.BREAKER_OPEN, SkipReason.WORKER_DOWN):
+    for reason in (SkipReason.BREAKER_OPEN, SkipReason.WORKER_DOWN, SkipReason.RUNS_ELSEWHERE):
         if idle[reason]:
             skips[reason] = skips.get(reason, 0) + idle[reason]
     return skips

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import DeclaredHook, RunningPlugin
-from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, LogLevel, SubscriptionType
+from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, LogLevel, State, SubscriptionType
 from isp_plugins.db.engine import Database
 from isp_plugins.hooks.binding import Fit
 from isp_plugins.hooks.catalogue import HOOK_NAME
@@ -128,7 +128,12 @@ class Bindings:
 
 
 def standing(record: PluginRecord, views: Sequence[HookView]) -> tuple[Subscription, ...]:
-    """What the engine is told of a plugin that does not run: its event subscriptions, which are owed their events."""
+    """What the engine is told of a plugin that does not run: its event subscriptions, which are owed their events.
+
+    Of one that runs on another node the others, too: dispatches here tell that they were skipped.
+    """
+    if record.state is State.STANDBY:
+        return tuple(replace(one, elsewhere=True) for one in _told(record, views, {}))
     events = [view for view in views if view.hook_type is SubscriptionType.EVENT]
     return _told(record, events, {})
 

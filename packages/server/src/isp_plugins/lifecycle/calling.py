@@ -15,6 +15,7 @@ from isp_plugins.lifecycle.health import worse
 from isp_plugins.lifecycle.instances import Instance
 from isp_plugins.lifecycle.launching import cause_of
 from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.placing import elsewhere
 from isp_plugins.lifecycle.probing import masked_checks, probe
 from isp_plugins.lifecycle.records import ExecuteResult, HealthReport
 from isp_plugins.lifecycle.stage import Stage
@@ -31,6 +32,8 @@ async def running(stage: Stage, plugin_id: int, operation: str) -> Instance:
         async with stage.locks.of(plugin_id):
             record = stage.directory.get(plugin_id)
     instance = stage.instances.get(plugin_id)
+    if record.state is State.STANDBY:
+        raise elsewhere(stage, record)
     if instance is None or record.state is not State.ACTIVE:
         raise not_active(record.state, operation, name=record.name, plugin_id=plugin_id)
     return instance

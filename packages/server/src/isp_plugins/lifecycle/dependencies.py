@@ -141,7 +141,7 @@ def _plugin_problem(need: Dependency, peer: Peer | None) -> str | None:
         return f"plugin {_wanted(need)} is not registered; register and enable it"
     if not fits(peer.version, need.specifier):
         return f"plugin {_wanted(need)} is expected, version {peer.version} is registered; update it to a version that fits"
-    if peer.state is not State.ACTIVE:
+    if peer.state not in {State.ACTIVE, State.STANDBY}:
         return f"plugin {need.name} is {peer.state.value}; enable it first"
     return None
 

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from isp_plugins.configuration.errors import ConfigSchemaInvalidError
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.contracts.json_values import dotted, first_problem
-from isp_plugins.contracts.vocabulary import LogLevel, PluginType, RuntimeKind
+from isp_plugins.contracts.vocabulary import LogLevel, Placement, PluginType, RuntimeKind
 from isp_plugins.hooks.errors import BindingInvalidError
 from isp_plugins.hooks.records import HookDraft
 from isp_plugins.lifecycle.dependencies import Dependency, DependencyKind, specifier_mistake
@@ -189,6 +189,7 @@ _READERS: Mapping[str, Reader] = {
     "dependencies": _dependencies,
     "hooks": _many(_hook, MAX_HOOKS, "hooks"),
     "runtime": _one_of(RuntimeKind),
+    "placement": _one_of(Placement),
     "exclusive": _flag,
     "trusted_inline": _flag,
     "log_level": _one_of(LogLevel),
@@ -242,6 +243,8 @@ class PluginDraft:
     hooks: tuple[HookDraft, ...] = ()
     runtime: RuntimeKind = RuntimeKind.IN_PROCESS
     """Where its code runs."""
+    placement: Placement = Placement.PER_NODE
+    """On how many nodes it runs."""
     exclusive: bool = True
     """Two instances cannot live side by side: reload stops the old one before it starts the new one."""
     trusted_inline: bool = False

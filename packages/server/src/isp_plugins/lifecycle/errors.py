@@ -54,6 +54,10 @@ class DependencyCycleError(ConflictError):
     """Plugins need each other in a circle: {cycle}. Remove one of these dependencies, or make it optional."""
 
 
+class PluginElsewhereError(ConflictError):
+    """Plugin {name} is a singleton: it runs on one node at a time, now on {holder}, not on {here}. Send the request there; isp-plugins nodes {name} shows it on every node."""
+
+
 class PluginStillNeededError(ConflictError):
     """Plugin {name} is needed by {dependants}. Disable those first, or ask for it with cascade=true."""
 

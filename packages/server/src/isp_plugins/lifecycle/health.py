@@ -1,6 +1,6 @@
 """How a plugin does, decided from what the host knows without asking it. Pure functions over values.
 
-1. A plugin that does not run has unknown health, unless it should run: then it is unhealthy, with the cause.
+1. A plugin that does not run has unknown health, unless it should run here: then it is unhealthy, with the cause.
 2. A running plugin is degraded while something that it requires is missing, or while a subscription's method does not fit.
 3. It is degraded, too, while its circuit breaker is not closed.
 4. It is degraded, too, while its worker strains the machine, or crashed a moment ago.
@@ -40,7 +40,7 @@ def summary_of(record: PluginRecord) -> HealthSummary:
 
 def _of_one_that_does_not_run(record: PluginRecord) -> HealthSummary:
     should_run = record.desired is Desired.ENABLED or record.state in {State.FAILED, State.QUARANTINED}
-    ill = should_run and record.state is not State.ENABLING
+    ill = should_run and record.state not in {State.ENABLING, State.STANDBY}
     return HealthSummary(
         HealthStatus.UNHEALTHY if ill else HealthStatus.UNKNOWN, (record.cause,) if record.cause else ()
     )

@@ -28,6 +28,7 @@ from isp_plugins.lifecycle import (
     configuring,
     dying,
     migrating,
+    placing,
     registering,
     reloading,
     removing,
@@ -48,6 +49,7 @@ from isp_plugins.lifecycle.holding import StoringCalls
 from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.launching import ProgramOf, no_program
 from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.places import Alone, Places
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.reconcile import load, reconcile
 from isp_plugins.lifecycle.records import (
@@ -60,6 +62,7 @@ from isp_plugins.lifecycle.records import (
 from isp_plugins.lifecycle.recovering import recover
 from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.lifecycle.scheduled import ScheduledMethod, run_scheduled, scheduled
+from isp_plugins.lifecycle.singletons import SingletonKeeper
 from isp_plugins.lifecycle.stage import Engine, set_stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
 from isp_plugins.lifecycle.states import Step, not_active
@@ -95,6 +98,8 @@ class PluginManager:
         hung: Callable[[int], int] = lambda _plugin_id: 0,
         workers: Callable[[], Iterable[Supervised]] = lambda: (),
         program_of: ProgramOf = no_program,
+        singletons: Places | None = None,
+        grace_s: float = 2.0,
     ) -> None:
         self._stage = set_stage(
             database=database,
@@ -111,6 +116,7 @@ class PluginManager:
             hung=hung,
             workers=workers,
             program_of=program_of,
+            singletons=singletons or Alone(),
         )
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)
         self._stage.supervisor.on_look = partial(look_at_strain, self._stage)
@@ -123,6 +129,7 @@ class PluginManager:
         self.convergence = Convergence(self._stage, self._operations)
         """How this node follows the others."""
         self._change = self.convergence.change
+        self._singletons = SingletonKeeper(self._stage, self._operations.begin, grace_s)
         self._abandonment = Abandonment(self._stage, self._operations)
         self.on_uninstalled: Callable[[], Awaitable[Any]] = _nothing
         """Drops the files of an installed plugin that is gone."""
@@ -151,7 +158,8 @@ class PluginManager:
             async with self._stage.locks.of(plugin_id):
                 await updating.update(self._stage, self._directory.get(plugin_id), changes, actor)
                 self._mended(plugin_id)
-                return self._directory.get(plugin_id)
+            self.look_at_singletons()  # where it runs may have been changed
+            return self._directory.get(plugin_id)
 
         return await self._change(plugin_id, work)
 
@@ -174,7 +182,7 @@ class PluginManager:
         await self.convergence.settle(
             plugin_id,
             lambda: self._enable(plugin_id, actor),
-            lambda: self._directory.get(plugin_id).state is State.ACTIVE,
+            lambda: self._directory.get(plugin_id).state in {State.ACTIVE, State.STANDBY},
         )
         return self._directory.get(plugin_id)
 
@@ -184,6 +192,9 @@ class PluginManager:
             record = self._directory.get(plugin_id)
             if record.state is State.ACTIVE:
                 return
+            if not await placing.may_start(stage, record):
+                await self._stand_by(record, actor)
+                return
             require_dependencies(stage, record)
             equipment = await stage.launcher.equip(record)
             require_dependencies(stage, record)  # again: they may have gone while the configuration was read
@@ -192,6 +203,7 @@ class PluginManager:
             self._abandonment.forgive(plugin_id)
 
             async def save(active: PluginRecord, bound: Bound) -> None:
+                placing.require_lease(stage, record)
                 wanted = replace(active.asked(Desired.ENABLED, active.since), since=active.since)
                 await stage.ledger.commit(
                     wanted, entries=[Entry(AuditTag.PLUGIN_ENABLED, actor, wanted)], also=[bound.save]
@@ -201,6 +213,7 @@ class PluginManager:
                 await bring_up(stage, record, equipment, save)
             except PluginFailedError as error:
                 cause = stage.launcher.blame(record, "It could not be enabled", error, equipment.secrets)
+                await placing.give_up(stage, record)
                 await fail_request(stage, record, cause, actor)
                 raise PluginEnableFailedError(
                     name=record.name, plugin_id=plugin_id, cause=cause
@@ -210,6 +223,14 @@ class PluginManager:
                 raise
             record = self._directory.get(plugin_id)
         stage.announcer.announce(Announcement.ENABLED, record, actor)
+
+    async def _stand_by(self, record: PluginRecord, actor: Actor) -> None:
+        """Another node runs the singleton, or is to run it: it is wanted from now on, if it was not."""
+        if record.desired is not Desired.ENABLED:
+            entry = Entry(AuditTag.PLUGIN_ENABLED, actor, record)
+            await placing.stand_by(self._stage, record, entry, asked=True)
+        elif record.state is not State.STANDBY:
+            await placing.stand_by(self._stage, record)
 
     async def disable(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> PluginRecord:
         """Take a plugin down; afterwards it is not called again. `PluginStillNeededError` with the names of those that need it."""
@@ -333,6 +354,17 @@ class PluginManager:
         """Run a plugin's scheduled method for one slot."""
         await self._whole(run_scheduled(self._stage, one, slot))
 
+    # --- singletons ---
+
+    def on_lapsed(self) -> None:
+        """Told by the membership, on the loop's thread, that this node holds its leases no more."""
+        self._singletons.lapsed()
+
+    def look_at_singletons(self) -> None:
+        """Told by the membership after every heartbeat; stops, begins and shows what is to be."""
+        if self._loaded and not self._operations.closing:
+            self._singletons.look()
+
     # --- configuration ---
 
     async def configure(self, plugin_id: int, change: ConfigChange, actor: Actor) -> list[ConfigEntry]:
@@ -420,6 +452,8 @@ class PluginManager:
 
     def _active(self, plugin_id: int, operation: str) -> PluginRecord:
         record = self._directory.get(plugin_id)
+        if record.state is State.STANDBY:
+            raise placing.elsewhere(self._stage, record)
         if record.state is not State.ACTIVE:
             raise not_active(record.state, operation, name=record.name, plugin_id=plugin_id)
         return record

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from isp_plugins.contracts.vocabulary import PluginType
+from isp_plugins.contracts.vocabulary import Placement, PluginType
 from isp_plugins.db.engine import Database
 from isp_plugins.db.tables import Plugin, PluginSnapshot
 from isp_plugins.lifecycle.dependencies import Dependency, DependencyKind
@@ -132,6 +132,7 @@ def _description(record: PluginRecord) -> dict[str, Any]:
         **{name: getattr(record, name) for name in DESCRIBED},
         "config_schema": dict(record.config_schema),
         "plugin_type": record.plugin_type.value,
+        "placement": record.placement.value,
         "needs": [[need.kind.value, need.name, need.specifier, need.optional] for need in record.needs],
     }
 
@@ -139,7 +140,11 @@ def _description(record: PluginRecord) -> dict[str, Any]:
 def _passage(row: PluginSnapshot) -> Passage:
     raw = json.loads(row.description)
     needs = tuple(Dependency(DependencyKind(kind), *rest) for kind, *rest in raw["needs"])
-    description = raw | {"plugin_type": PluginType(raw["plugin_type"]), "needs": needs}
+    words = {
+        "plugin_type": PluginType(raw["plugin_type"]),
+        "placement": Placement(raw.get("placement", Placement.PER_NODE)),
+    }
+    description = raw | words | {"needs": needs}
     return Passage(
         id=row.id,
         plugin_id=row.plugin_id,

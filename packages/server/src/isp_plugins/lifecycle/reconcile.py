@@ -13,9 +13,14 @@ from dataclasses import replace
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.dependencies import Order, order, shown_cycle
-from isp_plugins.lifecycle.errors import DependenciesUnsatisfiedError, DependencyCycleError
+from isp_plugins.lifecycle.errors import (
+    DependenciesUnsatisfiedError,
+    DependencyCycleError,
+    PluginElsewhereError,
+)
 from isp_plugins.lifecycle.failing import entry_about, expect_retry, failed, store_failure
 from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.placing import may_start, require_lease, stand_by
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
@@ -98,8 +103,12 @@ async def try_start(
     record = stage.directory.get(plugin_id)
     if not wants_start(record.state, record.desired) or record.state is State.ACTIVE:
         return
+    if not await may_start(stage, record):
+        await stand_by(stage, record)
+        return
 
     async def save(after: PluginRecord, bound: Bound) -> None:
+        require_lease(stage, record)
         if reports is None or bound.changed:
             await stage.ledger.commit(after, also=[bound.save])
         else:
@@ -111,6 +120,8 @@ async def try_start(
         equipment = await stage.launcher.equip(record)
         begin(stage, record, Step.ENABLE)
         await bring_up(stage, record, equipment, save)
+    except PluginElsewhereError:
+        await stand_by(stage, record)
     except Exception as error:
         _count(stage, record, reports, tried=isinstance(error, PluginFailedError))
         await _not_started(stage, record, error, reports)

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from isp_plugins.contracts.vocabulary import Desired, HealthStatus, LogLevel, PluginType, RuntimeKind, State
+from isp_plugins.contracts.vocabulary import (
+    Desired,
+    HealthStatus,
+    LogLevel,
+    Placement,
+    PluginType,
+    RuntimeKind,
+    State,
+)
 from isp_plugins.lifecycle.dependencies import Dependency, Satisfaction
 from isp_plugins.lifecycle.drafts import PluginChanges, PluginDraft
 from isp_plugins.lifecycle.releases import Release
@@ -52,6 +60,7 @@ class PluginRecord:
     entry_point: str
     config_schema: Mapping[str, Any]
     runtime: RuntimeKind
+    placement: Placement
     exclusive: bool
     trusted_inline: bool
     log_level: LogLevel
@@ -146,6 +155,7 @@ class PluginRecord:
             "entry_point": self.entry_point,
             "config_schema": dict(self.config_schema),
             "runtime": self.runtime.value,
+            "placement": self.placement.value,
             "release": self.release.to_dict() if self.release else None,
             "exclusive": self.exclusive,
             "trusted_inline": self.trusted_inline,

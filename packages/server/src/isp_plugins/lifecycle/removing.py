@@ -17,6 +17,7 @@ from isp_plugins.lifecycle.dependencies import order
 from isp_plugins.lifecycle.errors import PluginStillNeededError
 from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.ledger import Entry
+from isp_plugins.lifecycle.placing import give_up
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.starting import take_down
@@ -96,6 +97,7 @@ def _show_going(stage: Stage, records: Sequence[PluginRecord]) -> None:
 
 async def _down(stage: Stage, record: PluginRecord) -> None:
     await take_down(stage, record.id)
+    await give_up(stage, record)
     now = stage.directory.get(record.id)
     if now.state is State.DISABLING:
         stage.ledger.show(now.moved(State.DISABLED, stage.clock.now()))

@@ -26,6 +26,7 @@ from isp_plugins.lifecycle.intensity import Intensity
 from isp_plugins.lifecycle.launching import Launcher, ProgramOf
 from isp_plugins.lifecycle.ledger import Ledger
 from isp_plugins.lifecycle.locks import PluginLocks
+from isp_plugins.lifecycle.places import Places
 from isp_plugins.lifecycle.recovery import Recovery
 from isp_plugins.lifecycle.vitals import Vitals
 from isp_plugins.lifecycle.watch import HealthWatch
@@ -103,6 +104,7 @@ class Stage:
     watch: HealthWatch
     supervisor: Supervisor
     deaths: Deaths
+    singletons: Places
     instances: dict[int, Instance]
     """What runs here, by the plugin's id."""
     hung: Callable[[int], int]
@@ -135,6 +137,7 @@ def set_stage(
     hung: Callable[[int], int],
     workers: Callable[[], Iterable[Supervised]],
     program_of: ProgramOf,
+    singletons: Places,
 ) -> Stage:
     """Build what the conductor needs around the specialists."""
     launcher = Launcher(
@@ -186,6 +189,7 @@ def set_stage(
             interval=settings.worker_sample_interval,
         ),
         deaths=Deaths(database, node=settings.node, clock=clock, size=settings.worker_death_history),
+        singletons=singletons,
         instances={},
         hung=hung,
     )

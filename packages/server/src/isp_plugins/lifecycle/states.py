@@ -27,6 +27,8 @@ class Step(StrEnum):
     """It could not start, or died."""
     RELOAD = "reload"
     """A new instance takes the place of the old one."""
+    STAND_BY = "stand_by"
+    """Another node runs it, and only one may."""
     DISABLE = "disable"
     """The operator takes it down."""
     STOPPED = "stopped"
@@ -36,17 +38,25 @@ class Step(StrEnum):
 
 
 def _table() -> dict[tuple[State, Step], State]:
-    resting = (State.REGISTERED, State.INSTALLED, State.DISABLED, State.FAILED, State.QUARANTINED)
+    resting = (
+        State.REGISTERED,
+        State.INSTALLED,
+        State.DISABLED,
+        State.FAILED,
+        State.QUARANTINED,
+        State.STANDBY,
+    )
     return {
         **{(state, Step.ENABLE): State.ENABLING for state in resting},
         **{(state, Step.REFUSE): State.FAILED for state in resting if state is not State.QUARANTINED},
+        **{(state, Step.STAND_BY): State.STANDBY for state in (*resting, State.ENABLING, State.ACTIVE)},
         (State.ENABLING, Step.STARTED): State.ACTIVE,
         (State.ENABLING, Step.FAIL): State.FAILED,
         (State.ACTIVE, Step.FAIL): State.FAILED,
         (State.ACTIVE, Step.RELOAD): State.ACTIVE,
         **{
             (state, Step.DISABLE): State.DISABLING
-            for state in (State.ACTIVE, State.FAILED, State.QUARANTINED)
+            for state in (State.ACTIVE, State.FAILED, State.QUARANTINED, State.STANDBY)
         },
         (State.DISABLING, Step.STOPPED): State.DISABLED,
         (State.ACTIVE, Step.QUARANTINE): State.QUARANTINED,

@@ -9,7 +9,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from isp_plugins.contracts.vocabulary import BindingStatus, Desired, LogLevel, PluginType, RuntimeKind, State
+from isp_plugins.contracts.vocabulary import (
+    BindingStatus,
+    Desired,
+    LogLevel,
+    Placement,
+    PluginType,
+    RuntimeKind,
+    State,
+)
 from isp_plugins.db.tables import Plugin, PluginDependency, PluginHook, PluginInstance
 from isp_plugins.lifecycle import releases
 from isp_plugins.lifecycle.dependencies import Dependency, DependencyKind
@@ -102,6 +110,7 @@ async def insert_plugin(
         "plugin_type": draft.plugin_type.value,
         "config_schema": dict(draft.config_schema),
         "runtime": draft.runtime.value,
+        "placement": draft.placement.value,
         "log_level": draft.log_level.value,
         "desired": Desired.DISABLED.value,
         "uninstalled_at": None,
@@ -130,6 +139,7 @@ async def update_plugin(session: AsyncSession, record: PluginRecord) -> None:
         "plugin_type": record.plugin_type.value,
         "config_schema": dict(record.config_schema),
         "runtime": record.runtime.value,
+        "placement": record.placement.value,
         "log_level": record.log_level.value,
         "desired": record.desired.value,
         "generation": record.generation,
@@ -234,6 +244,7 @@ def _record(
         plugin_type=PluginType(row["plugin_type"]),
         config_schema=row["config_schema"],
         runtime=RuntimeKind(row["runtime"]),
+        placement=Placement(row["placement"]),
         log_level=LogLevel(row["log_level"]),
         desired=Desired(row["desired"]),
         generation=row["generation"],
@@ -257,6 +268,7 @@ def _instance(record: PluginRecord, node: str) -> dict[str, Any]:
         "node": node,
         "state": record.state.value,
         "generation": record.behind.generation if record.behind else record.generation,
+        "version": record.version,
         "cause": record.cause,
         "failures": record.failures,
         "since": record.since,

@@ -76,10 +76,10 @@ def described(record: PluginRecord, draft: PluginDraft, release: Release) -> Plu
     own = PluginDraft.of(Manifest.of(record.release.manifest).registration())
     kept = {
         name: getattr(record, name)
-        for name in ("display_name", "description", "author", "trusted_inline", "exclusive")
+        for name in ("display_name", "description", "author", "trusted_inline", "exclusive", "placement")
         if getattr(record, name) != getattr(own, name)
     }
-    fresh = {name: getattr(draft, name) for name in (*passages.DESCRIBED, "plugin_type")}
+    fresh = {name: getattr(draft, name) for name in (*passages.DESCRIBED, "plugin_type", "placement")}
     return replace(record, **(fresh | kept), needs=tuple(draft.dependencies), release=release)
 
 

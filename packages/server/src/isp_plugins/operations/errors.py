@@ -23,6 +23,10 @@ class OperationInterruptedError(UnavailableError):
     """The server was stopped{where}. What it had done was undone; ask for it again."""
 
 
+class OperationNodeLostError(UnavailableError):
+    """Node {node}, which worked on it, was lost{where}. What it had done there is finished or undone when that node starts again; where that is not to be, ask for it again on another node."""
+
+
 class OperationDiskError(UnavailableError):
     """The disk did not take it in step {step}: {cause}. What it had done was undone; make room or mend the disk, then ask for it again."""
 

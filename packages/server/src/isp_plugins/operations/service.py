@@ -31,6 +31,7 @@ from isp_plugins.operations.errors import (
     OperationElsewhereError,
     OperationEndedError,
     OperationInterruptedError,
+    OperationNodeLostError,
     OperationNotFoundError,
 )
 from isp_plugins.operations.progress import Progress
@@ -104,6 +105,18 @@ class Operations:
             if operation.id not in self._live:
                 self._start(operation, self._recoverers.get(operation.kind, _undone))
         return list(left)
+
+    async def node_lost(self, node: str) -> None:
+        """End, for whoever waits, what a node had under way that was lost; its next start brings it to its real end."""
+        async with self._database.reading() as session:
+            left = [one for one in await store.unfinished(session, node) if not one.is_ended]
+        for operation in left:
+            error = OperationNodeLostError(node=node, where=_where(operation))
+            await self._save_end(
+                records.ended(
+                    operation, OperationState.INTERRUPTED, self._clock.now(), result=None, error=error
+                )
+            )
 
     async def begin(
         self,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.db.paging import Page, fetch_page
 from isp_plugins.db.tables.operations import OperationRow
+from isp_plugins.operations.errors import OperationNodeLostError
 from isp_plugins.operations.records import ENDED, Operation, OperationState, Step
 
 
@@ -69,14 +70,22 @@ async def page(session: AsyncSession, filters: OperationFilters, number: int, si
 
 
 async def unfinished(session: AsyncSession, node: str) -> Sequence[Operation]:
-    """What a node had not brought to its end, oldest first."""
-    open_states = [state.value for state in OperationState if state not in ENDED]
+    """What a node had not brought to its end, oldest first; also what others ended in its stead, since it was lost."""
+    states = [state.value for state in OperationState if state not in ENDED]
     rows = await session.scalars(
         select(OperationRow)
-        .where(OperationRow.node == node, OperationRow.state.in_(open_states))
+        .where(
+            OperationRow.node == node,
+            OperationRow.state.in_([*states, OperationState.INTERRUPTED.value]),
+        )
         .order_by(OperationRow.id)
     )
-    return [_operation(row) for row in rows]
+    found = [_operation(row) for row in rows]
+    return [
+        one
+        for one in found
+        if not one.is_ended or (one.error or {}).get("problem") == OperationNodeLostError.problem
+    ]
 
 
 async def delete_ended(session: AsyncSession, before: datetime | None, keep: int) -> None:

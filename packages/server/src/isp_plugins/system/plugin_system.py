@@ -5,7 +5,7 @@ async with PluginSystem.open(Settings(data_dir=Path("var"))) as system:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -38,6 +38,7 @@ from isp_plugins.lifecycle.trials import Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
 from isp_plugins.lifecycle.upkeep import Upkeep
+from isp_plugins.nodes import Membership, Node
 from isp_plugins.operations import Operations
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.worker.denials import Denials
@@ -68,6 +69,7 @@ class PluginSystem:
     loop: asyncio.AbstractEventLoop
     data_directory: DataDirectory
     database: Database
+    membership: Membership
     keyring: KeyRing
     audit: AuditLog
     keys: ApiKeys
@@ -116,7 +118,7 @@ class PluginSystem:
         async with AsyncExitStack() as stack:
             clock = clock or SystemClock()
             packages = packages or PackageStore(settings, check=registration_mistakes)
-            base = await lay_foundation(settings, clock, packages, stack)
+            base = await lay_foundation(settings, clock, packages, stack, joins=start_plugins)
             system = await _raise_house(base, stack, runs=start_plugins)
             await (system.manager.reconcile() if start_plugins else system.manager.load())
             if start_plugins:
@@ -151,6 +153,11 @@ class PluginSystem:
             bases = await releases.foundations(session)
         return SuitabilityReport(target, version("isp-plugins"), judge(list(self.directory), bases, target))
 
+    def announce(self, url: str) -> None:
+        """Tell where the HTTP server of this node listens: other processes of this machine, and other nodes."""
+        self.data_directory.announce(url)
+        self.membership.announce(url)
+
     def end_streams(self) -> None:
         """End every endless answer: the server stops."""
         self.logs.following.end()
@@ -180,6 +187,16 @@ class PluginSystem:
         return details
 
 
+def _after(operations: Operations) -> Callable[[Sequence[Node]], Awaitable[None]]:
+    """What follows when nodes were lost."""
+
+    async def lost(nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            await operations.node_lost(node.name)
+
+    return lost
+
+
 async def _raise_house(base: Foundation, stack: AsyncExitStack, *, runs: bool) -> PluginSystem:
     """Build the specialists, wire them to each other, and put the manager over them; what is opened later is closed first."""
     settings, clock = base.settings, base.clock
@@ -188,6 +205,7 @@ async def _raise_house(base: Foundation, stack: AsyncExitStack, *, runs: bool) -
     manager = build_manager(base, hooks, its)
     stack.push_async_callback(manager.close)
     work = build_packaging(base, hooks.engine, its, manager)
+    base.membership.on_lost = _after(work.operations)
     if runs:
         await hooks.deliver(base, stack)
     stack.push_async_callback(hooks.events.stop_delivering)
@@ -198,11 +216,11 @@ async def _raise_house(base: Foundation, stack: AsyncExitStack, *, runs: bool) -
     doctor = Doctor(
         settings=settings, clock=clock, database=base.database, keyring=base.keyring, audit=base.audit, configuration=its.configuration,
         logs=base.logs, statistics=its.statistics, engine=hooks.engine, events=hooks.events, event_reader=hooks.reader, threads=hooks.threads,
-        hook_store=its.hook_store, directory=its.directory, manager=manager, started_at=clock.now(), started=clock.monotonic(), is_running=runs,
+        hook_store=its.hook_store, directory=its.directory, manager=manager, membership=base.membership, started_at=clock.now(), started=clock.monotonic(), is_running=runs,
     )  # fmt: skip
     return PluginSystem(
         settings=settings, clock=clock, loop=asyncio.get_running_loop(), data_directory=base.data_directory, database=base.database,
-        keyring=base.keyring, audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention,
+        membership=base.membership, keyring=base.keyring, audit=base.audit, keys=base.keys, logs=base.logs, log_retention=base.log_retention,
         configuration=its.configuration, storage=its.storage, hook_store=its.hook_store, idempotency=its.idempotency, directory=its.directory,
         statistics=its.statistics, denials=its.denials, engine=hooks.engine, events=hooks.events, event_reader=hooks.reader,
         event_operator=EventOperator(base.database, base.audit, hooks.events), event_retention=hooks.retention, event_survey=hooks.survey,

@@ -29,6 +29,9 @@ def readings_of(system: PluginSystem, requests: Mapping[tuple[str, str, int], in
         database=_database(system),
         workers=[_worker(view) for view in system.manager.workers.all()],
         denials=dict(system.denials.counts),
+        nodes=len(system.membership.nodes),
+        is_cut_off=system.membership.is_cut,
+        lag=system.membership.lag,
     )
 
 

@@ -34,7 +34,9 @@ from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
 from isp_plugins.lifecycle.upkeep import Upkeep
+from isp_plugins.nodes import Membership
 from isp_plugins.nodes.claims import Claims
+from isp_plugins.nodes.records import Pace
 from isp_plugins.operations import Operations
 from isp_plugins.packages.depot import open_depot
 from isp_plugins.packages.store import PackageStore
@@ -64,6 +66,7 @@ class Foundation:
     packages: PackageStore
     data_directory: DataDirectory
     database: Database
+    membership: Membership
     keyring: KeyRing
     audit: AuditLog
     keys: ApiKeys
@@ -72,16 +75,21 @@ class Foundation:
 
 
 async def lay_foundation(
-    settings: Settings, clock: Clock, packages: PackageStore, stack: AsyncExitStack
+    settings: Settings, clock: Clock, packages: PackageStore, stack: AsyncExitStack, *, joins: bool = True
 ) -> Foundation:
-    """Lock, migrate and open; the stack closes everything in reverse."""
+    """Lock, migrate, join the other nodes (unless this process only looks) and open; the stack closes everything in reverse."""
     data_directory = DataDirectory(settings.data_dir)
     stack.enter_context(data_directory.lock(database_file=sqlite_file(settings.url)))
-    await migrate(settings.url, backup_folder=data_directory.backups, clock=clock)
+    home = data_directory.home
+    await migrate(settings.url, backup_folder=data_directory.backups, clock=clock, home=home)
     database = await Database.open(settings.url)
     stack.push_async_callback(database.close)
     await packages.connect(open_depot(settings, database))
     has_secrets = await ciphertext_exists(database) or await passages.hold_ciphertext(database)
+    membership = Membership(database, node=settings.node, home=home, pace=_pace(settings))
+    if joins:
+        await membership.open()
+        stack.push_async_callback(membership.close)
     keyring = KeyRing.load(settings, ciphertext_exists=has_secrets)
     head_file = data_directory.path / "audit.head" if database.dialect == "sqlite" else None
     audit = AuditLog(database, keyring, node=settings.node, clock=clock, head_file=head_file)
@@ -108,12 +116,17 @@ async def lay_foundation(
         packages=packages,
         data_directory=data_directory,
         database=database,
+        membership=membership,
         keyring=keyring,
         audit=audit,
         keys=keys,
         logs=logs,
         log_retention=log_retention,
     )
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(settings.node_heartbeat, settings.node_lost_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +160,7 @@ def build_hooks(base: Foundation, stack: AsyncExitStack) -> Hooks:
         lease_s=settings.event_lease,
         concurrency=settings.event_concurrency,
         attempts_file=settings.data_dir / "attempts",
+        holds=lambda: base.membership.holds,
     )
     stack.push_async_callback(events.close)
     limits = EventLimits(settings.event_retention_days, settings.event_retention_mb, settings.event_mark_days)
@@ -236,7 +250,11 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
         ),
         hung=hooks.threads.abandoned,
         workers=workers.living,
+        singletons=base.membership.singletons,
+        grace_s=base.membership.pace.grace,
     )
+    base.membership.on_lapsed = manager.on_lapsed
+    base.membership.on_look = manager.look_at_singletons
     hooks.observer.quarantine = manager.on_abandoned
     hooks.observer.trip = manager.on_failed
     return manager

@@ -98,6 +98,11 @@ class Readings:
     workers: Sequence[WorkerReading] = ()
     denials: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """What plugins tried and are not granted, by plugin and kind."""
+    nodes: int = 1
+    """Nodes that lived at the last heartbeat."""
+    is_cut_off: bool = False
+    lag: int = 0
+    """Plugins that this node has not brought to what is wanted."""
 
 
 Sample = tuple[Sequence[str], float]
@@ -212,6 +217,9 @@ _PAIR = ("plugin", "hook")
 SPECS: tuple[Spec, ...] = (
     Spec("isp_plugins_build_info", Kind.GAUGE, "Always 1; the labels say which version runs, and where.", _build,
          ("version", "python_version", "node", "database")),
+    Spec("isp_plugins_nodes_alive", Kind.GAUGE, "Nodes of the database that live, as this one sees it.", _one(lambda r: r.nodes)),
+    Spec("isp_plugins_node_cut_off", Kind.GAUGE, "Whether this node cannot reach the database (1) or can (0).", _one(lambda r: r.is_cut_off)),
+    Spec("isp_plugins_node_generation_lag", Kind.GAUGE, "Plugins that this node has not brought to what is wanted yet.", _one(lambda r: r.lag)),
     Spec("isp_plugins_plugins", Kind.GAUGE, "Plugins of this node in each state.", _states, ("state",)),
     Spec("isp_plugins_plugin_active", Kind.GAUGE, "Whether a plugin is active on this node (1) or not (0).", _active, ("plugin",)),
     Spec("isp_plugins_dispatches_total", Kind.COUNTER, "Dispatches of hooks that have subscriptions.",

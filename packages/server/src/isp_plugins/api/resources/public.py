@@ -6,15 +6,21 @@ from isp_plugins.api.deps import System
 from isp_plugins.api.errors import NotReadyError, ProblemUnknownError
 from isp_plugins.api.gate import PUBLIC, GatedRoute, needs, operation_id
 from isp_plugins.api.problems import ProblemKind, every_kind
-from isp_plugins.api.schemas.records import ProblemKindOut, ReadinessOut
+from isp_plugins.api.schemas.records import LivenessOut, ProblemKindOut, ReadinessOut
 
 router = APIRouter(tags=["Server"], route_class=GatedRoute, generate_unique_id_function=operation_id)
 
 
-@router.get("/healthz", response_model=ReadinessOut, **needs(PUBLIC))
-async def get_liveness() -> ReadinessOut:
-    """Answers as long as the process works."""
-    return ReadinessOut(status="alive")
+@router.get("/healthz", response_model=LivenessOut, **needs(PUBLIC))
+async def get_liveness(system: System) -> LivenessOut:
+    """Answers as long as the process works; says whether the node is cut off from its database and serves what it has."""
+    membership = system.membership
+    return LivenessOut(
+        status="alive",
+        node=membership.card.name,
+        is_cut_off=membership.is_cut,
+        cut_off_since=membership.cut_since,
+    )
 
 
 @router.get("/readyz", response_model=ReadinessOut, **needs(PUBLIC, NotReadyError))
@@ -23,7 +29,8 @@ async def get_readiness(system: System) -> ReadinessOut:
     try:
         await system.database.check()
     except Exception as error:
-        raise NotReadyError(problem="the database does not answer") from error
+        why = system.membership.unready() or "the database does not answer"
+        raise NotReadyError(problem=why) from error
     return ReadinessOut(status="ready")
 
 

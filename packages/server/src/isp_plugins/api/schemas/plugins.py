@@ -19,7 +19,15 @@ from isp_plugins.api.schemas.base import (
     datetime,
 )
 from isp_plugins.api.schemas.subscriptions import SubscriptionIn
-from isp_plugins.contracts.vocabulary import Desired, HealthStatus, LogLevel, PluginType, RuntimeKind, State
+from isp_plugins.contracts.vocabulary import (
+    Desired,
+    HealthStatus,
+    LogLevel,
+    Placement,
+    PluginType,
+    RuntimeKind,
+    State,
+)
 from isp_plugins.lifecycle.directory import SORTS
 
 PluginName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
@@ -30,6 +38,7 @@ ClassName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_
 PluginTypeIn = Annotated[PluginType, LENIENT]
 LogLevelIn = Annotated[LogLevel, LENIENT]
 RuntimeIn = Annotated[RuntimeKind, LENIENT]
+PlacementIn = Annotated[Placement, LENIENT]
 
 EXAMPLE: JsonDict = {
     "name": "my_custom_plugin",
@@ -79,6 +88,10 @@ class PluginIn(Input):
         default=RuntimeKind.IN_PROCESS,
         description="`in_process`: in the host's own process; `process`: in a worker process of its own.",
     )
+    placement: PlacementIn = Field(
+        default=Placement.PER_NODE,
+        description="`per-node`: on every node; `singleton`: on one node at a time, while the others stand by.",
+    )
     exclusive: bool = Field(
         default=True,
         description="Cannot live twice: a reload stops the old instance before it starts the new one.",
@@ -108,6 +121,7 @@ class PluginChangesIn(Input):
     config_schema: JsonObject = Field(default_factory=absent)
     dependencies: list[DependencyIn] = Field(default_factory=absent, max_length=100)
     runtime: RuntimeIn = Field(default_factory=absent)
+    placement: PlacementIn = Field(default_factory=absent)
     exclusive: bool = Field(default_factory=absent)
     trusted_inline: bool = Field(default_factory=absent)
     log_level: LogLevelIn = Field(default_factory=absent)
@@ -158,6 +172,7 @@ class PluginOut(Output):
     entry_point: str
     config_schema: JsonObject
     runtime: RuntimeKind
+    placement: Placement
     release: ReleaseOut | None = Field(
         description="What is installed of it; null for code on the plugin path."
     )

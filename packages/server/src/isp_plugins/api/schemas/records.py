@@ -224,8 +224,19 @@ class RotationOut(Output):
     key_id: str
 
 
+class LivenessOut(Output):
+    """That the server works (`alive`), and whether it reaches its database."""
+
+    status: str
+    node: str = Field(description="Name of the node that answers.")
+    is_cut_off: bool = Field(
+        description="It cannot reach the database: it serves what it has, and refuses changes."
+    )
+    cut_off_since: datetime | None
+
+
 class ReadinessOut(Output):
-    """Whether the server works (`alive`), and can do its work (`ready`)."""
+    """That the server can do its work (`ready`)."""
 
     status: str
 

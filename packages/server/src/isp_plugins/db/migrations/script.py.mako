@@ -7,8 +7,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# Expands only (older code goes on working on it)? Then say since which: compatible_from = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    # Also write `compatible_from` into system_metadata when an older version cannot use this schema.
     ${upgrades if upgrades else "pass"}

@@ -18,6 +18,7 @@ from isp_plugins.db.tables.events import (
 )
 from isp_plugins.db.tables.health import PluginHealthEntry
 from isp_plugins.db.tables.logs import PluginLog, PluginLogTotals
+from isp_plugins.db.tables.nodes import NodeRow, SingletonRow
 from isp_plugins.db.tables.operations import OperationRow
 from isp_plugins.db.tables.plugins import (
     Plugin,
@@ -44,6 +45,7 @@ __all__ = [
     "EventMark",
     "EventRow",
     "IdempotentDispatch",
+    "NodeRow",
     "OperationRow",
     "Plugin",
     "PluginConfiguration",
@@ -64,5 +66,6 @@ __all__ = [
     "Role",
     "Schedule",
     "ScheduleRun",
+    "SingletonRow",
     "SystemMetadata",
 ]

@@ -26,6 +26,8 @@ class Plugin(Base):
     entry_point: Mapped[str] = mapped_column(Name)
     config_schema: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     runtime: Mapped[str] = mapped_column(Word, default="in_process")
+    placement: Mapped[str] = mapped_column(Word, default="per-node", server_default="per-node")
+    """On every node, or on one at a time."""
     exclusive: Mapped[bool] = mapped_column(default=True)
     trusted_inline: Mapped[bool] = mapped_column(default=False)
     log_level: Mapped[str] = mapped_column(Word, default="INFO")
@@ -83,6 +85,8 @@ class PluginInstance(Base):
     node: Mapped[str] = mapped_column(Name, primary_key=True)
     state: Mapped[str] = mapped_column(Word)
     generation: Mapped[int]
+    version: Mapped[str | None] = mapped_column(Name)
+    """The plugin's version that the node has."""
     cause: Mapped[str | None] = mapped_column(Text)
     failures: Mapped[int] = mapped_column(default=0)
     since: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -51,6 +51,7 @@ from isp_plugins.lifecycle.errors import WorkerlessError
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.lifecycle.records import HealthReport, PluginRecord
 from isp_plugins.lifecycle.worker_views import WorkerView
+from isp_plugins.nodes import Membership
 from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -82,6 +83,7 @@ class Doctor:
     hook_store: HookStore
     directory: PluginDirectory
     manager: PluginManager
+    membership: Membership
     started_at: datetime
     started: float
     """Monotonic seconds at the start."""
@@ -159,6 +161,7 @@ class Doctor:
             threads=self.threads,
             drift_s=self._drift,
             running=self._running,
+            membership=self.membership,
         )
 
     def _drift(self) -> float:

@@ -9,6 +9,7 @@ from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.db.schema_state import Found
 from isp_plugins.lifecycle.doctor.findings import Unread
+from isp_plugins.nodes import Node
 
 NOT_OPENED = Unread("the database was not opened")
 
@@ -143,6 +144,17 @@ class RunningFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NodesFacts:
+    """The nodes of the database, as this one sees them."""
+
+    own: str
+    """Incarnation of the node that looks."""
+    cut_off: str | None
+    """Why this node cannot reach the database; None where it can."""
+    nodes: Sequence[Node] | Unread
+
+
+@dataclass(frozen=True, slots=True)
 class BackupFacts:
     """The newest copy in the backup folder."""
 
@@ -187,3 +199,4 @@ class InstallationFacts:
     backup: BackupFacts | Unread
     caches: Sequence[CacheFacts]
     plugins: Sequence[PluginStateFacts] | Unread
+    nodes: NodesFacts | Unread

@@ -1,7 +1,7 @@
 """Gathers everything about an installation: of a running host, or of one that does not run (`offline`)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from isp_plugins.lifecycle.doctor.facts import (
     HeadFacts,
     InstallationFacts,
     KeyFacts,
+    NodesFacts,
     PluginStateFacts,
     RunningFacts,
 )
@@ -38,6 +39,7 @@ from isp_plugins.lifecycle.doctor.gather_database import (
 )
 from isp_plugins.lifecycle.doctor.kernel import probe_kernel
 from isp_plugins.lifecycle.passages import hold_ciphertext
+from isp_plugins.nodes import Membership, Node
 from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
@@ -56,6 +58,7 @@ class Host:
     threads: DaemonThreads
     drift_s: Callable[[], float]
     running: Callable[[], RunningFacts]
+    membership: Membership
 
 
 async def gather(
@@ -87,7 +90,16 @@ async def gather(
         else Unread("a copy of PostgreSQL is made on its own server"),
         caches=await asyncio.to_thread(files.cache_facts, settings),
         plugins=_states(host.directory) if host else NOT_RUNNING,
+        nodes=await _nodes(host.membership) if host else NOT_RUNNING,
     )
+
+
+async def _nodes(membership: Membership) -> NodesFacts:
+    try:
+        nodes: Sequence[Node] | Unread = await membership.everyone()
+    except UNAVAILABLE as error:
+        nodes = Unread(cause_of(error))
+    return NodesFacts(membership.card.incarnation, membership.unready(), nodes)
 
 
 async def gather_offline(settings: Settings, clock: Clock) -> InstallationFacts:

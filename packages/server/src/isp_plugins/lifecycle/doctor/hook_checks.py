@@ -38,6 +38,11 @@ _LATER: Mapping[SkipReason, tuple[str, str, str]] = {
         "an active plugin",
         "isp-plugins doctor plugin {plugin}",
     ),
+    SkipReason.RUNS_ELSEWHERE: (
+        "its plugin is a singleton and runs on another node, so dispatches on this one leave it out",
+        "dispatches on the node that runs it, or a subscription of type event, which is delivered there",
+        "isp-plugins nodes {plugin}; dispatch there, make it an event, or give the plugin the placement per-node",
+    ),
     SkipReason.WORKER_DOWN: (
         "its plugin's worker had died and was not up again",
         "a worker that does not die",
@@ -177,6 +182,13 @@ def _plugin(facts: SubscriptionFacts) -> Finding:
     plugin = facts.plugin
     if plugin.state is State.ACTIVE:
         return ok("plugin", f"{plugin.name} is active")
+    if plugin.state is State.STANDBY:
+        return warning(
+            "plugin",
+            f"{plugin.name} stands by on this node: {plugin.cause}",
+            expected="a dispatch on the node that runs it; here only its events are accepted, and delivered there",
+            next_step=f"isp-plugins nodes {plugin.name}",
+        )
     return problem(
         "plugin",
         f"{plugin.name} is {plugin.state}" + (f": {plugin.cause}" if plugin.cause else ""),

@@ -21,6 +21,7 @@ from isp_plugins.lifecycle.doctor.facts import (
     RunningFacts,
 )
 from isp_plugins.lifecycle.doctor.findings import Finding, Unread, ok, problem, unknown, warning
+from isp_plugins.lifecycle.doctor.node_checks import check_nodes
 from isp_plugins.lifecycle.doctor.storing import (
     age,
     check_backup,
@@ -57,6 +58,7 @@ def findings_of(facts: InstallationFacts) -> tuple[Finding, ...]:
         *check_process(facts.process),
         *check_running(facts.running),
         check_plugins(facts.plugins),
+        *check_nodes(facts.nodes),
     )
 
 
@@ -324,11 +326,13 @@ def check_plugins(facts: Sequence[PluginStateFacts] | Unread) -> Finding:
     down = [
         one
         for one in facts
-        if (one.wanted and one.state is not State.ACTIVE) or one.state is State.QUARANTINED
+        if (one.wanted and one.state not in {State.ACTIVE, State.STANDBY}) or one.state is State.QUARANTINED
     ]
     active = sum(one.state is State.ACTIVE for one in facts)
     if not down:
-        return ok("plugins", f"{active} of {len(facts)} active, none fails")
+        elsewhere = sum(one.state is State.STANDBY for one in facts)
+        beside = f", {elsewhere} more on other nodes" if elsewhere else ""
+        return ok("plugins", f"{active} of {len(facts)} active{beside}, none fails")
     return problem(
         "plugins",
         f"{active} of {len(facts)} active; " + ", ".join(f"{one.name} is {one.state}" for one in down),

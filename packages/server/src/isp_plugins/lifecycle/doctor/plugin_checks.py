@@ -250,6 +250,8 @@ def check_state(record: PluginRecord) -> Finding:
     found = f"{record.state}, and {record.desired} is wanted"
     if record.state is State.ACTIVE:
         return ok("state", found)
+    if record.state is State.STANDBY:
+        return ok("state", f"{found}: {record.cause}")
     if record.state is State.QUARANTINED:
         return problem(
             "state",

@@ -192,6 +192,11 @@ class WorkerPlugin:
         finally:
             await self._worker.end()
 
+    async def abandon(self) -> None:
+        """Kill the worker at once."""
+        self._stopped = True
+        await self._worker.abandon()
+
     async def restart(self) -> "WorkerPlugin":
         """After `stop`: a new worker of the same program, with the last configuration; raises a `PluginFailedError` as `start` does."""
         return await self._again(self._request)

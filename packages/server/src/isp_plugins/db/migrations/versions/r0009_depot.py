@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
