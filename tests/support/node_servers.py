@@ -44,6 +44,7 @@ def node_servers(url: str, folder: Path, *names: str) -> Iterator[NodeServers]:
         "ISP_PLUGINS_DATABASE_URL": url,
         "ISP_PLUGINS_SECRET_KEYS": SECRET_KEYS,
         "ISP_PLUGINS_PLUGIN_PATH": str(folder),
+        "ISP_PLUGINS_LOAD_TIMEOUT": "60",
     }
     with ExitStack() as stack:
         servers = []

@@ -106,7 +106,10 @@ class Convergence:
         except DatabaseUnavailableError:
             return
         here = self._stage.directory.get(plugin_id) if plugin_id in self._stage.directory else None
-        if stored != (here.generation if here else None) and (task := self._begin(plugin_id)) is not None:
+        task = self._tasks.get(plugin_id)  # it may show the generation already, and still be at work
+        if stored != (here.generation if here else None):
+            task = self._begin(plugin_id)
+        if task is not None:
             await asyncio.wait([task])
 
     async def change(self, plugin_id: int, work: Callable[[], Awaitable[T]]) -> T:

@@ -190,8 +190,8 @@ async def replace_needs(session: AsyncSession, record: PluginRecord, now: dateti
 
 
 async def save_satisfaction(session: AsyncSession, records: Iterable[PluginRecord], now: datetime) -> None:
-    """Store how these plugins' needs are met; the records come from the directory."""
-    for record in records:
+    """Store how these plugins' needs are met; the records come from the directory. In the order of ids, so that nodes do not wait in a circle."""
+    for record in sorted(records, key=lambda record: record.id):
         for found in record.dependencies:
             need = found.dependency
             mine = (

@@ -5,7 +5,7 @@ from isp_plugins.configuration import ConfigChange, SetValue
 from isp_plugins.contracts.vocabulary import Desired, LogLevel, State
 from isp_plugins.hooks.records import HookChanges, HookDraft
 from isp_plugins.lifecycle.records import PluginChanges
-from support.nodes import ADA, LONG, Nodes, said
+from support.converging import ADA, LONG, Nodes, said
 from support.waiting import until
 
 QUOTES = """

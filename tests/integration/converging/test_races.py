@@ -12,7 +12,7 @@ from isp_plugins.hooks.records import HookDraft
 from isp_plugins.lifecycle.errors import PluginChangedElsewhereError
 from isp_plugins.lifecycle.records import PluginChanges, PluginRecord
 from isp_plugins.system import PluginSystem
-from support.nodes import ADA, LONG, Nodes, said
+from support.converging import ADA, LONG, Nodes, said
 from support.waiting import until
 
 QUOTES = """

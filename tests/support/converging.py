@@ -59,6 +59,9 @@ class Nodes:
             secret_keys=SECRET_KEYS,
             plugin_path=str(self._folder),
             drain_timeout=5.0,
+            load_timeout=LONG,
+            initialize_timeout=LONG,
+            worker_handshake_timeout=LONG,
             **given,
         )
         system = await self._stack.enter_async_context(

@@ -4,7 +4,7 @@ import asyncio
 
 from isp_plugins.contracts.vocabulary import HealthStatus, State
 from isp_plugins.nodes import listening
-from support.nodes import ADA, LONG, Nodes, said
+from support.converging import ADA, LONG, Nodes, said
 from support.waiting import until
 
 QUOTES = """

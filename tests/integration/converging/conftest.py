@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.nodes import Nodes
+from support.converging import Nodes
 
 
 @pytest.fixture

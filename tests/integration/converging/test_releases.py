@@ -12,8 +12,8 @@ from isp_plugins.nodes.claims import ClaimedElsewhereError, Claims
 from isp_plugins.operations import OperationState
 from isp_plugins.packages.values import Freed, Source, SourceKind
 from isp_plugins.system import PluginSystem
+from support.converging import ADA, LONG, Nodes
 from support.installing import HOOK
-from support.nodes import ADA, LONG, Nodes
 from support.packages import FilePackages, package
 from support.waiting import until
 
