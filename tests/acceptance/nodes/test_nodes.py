@@ -54,8 +54,8 @@ def node(folder: Path, name: str, url: str) -> Serving:
 
 @asynccontextmanager
 async def started(server: Serving):
-    await asyncio.to_thread(server.start)
     try:
+        await asyncio.to_thread(server.start)
         yield server
     finally:
         await asyncio.to_thread(server.stop)
