@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from isp_plugins import PluginSystem, Settings
 from isp_plugins.actors import SYSTEM
 from isp_plugins.db.engine import Database
+from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.lifecycle.records import PluginDraft
 from isp_plugins.nodes import Membership
 from isp_plugins.nodes.records import Pace
 
-QUICK = Pace(heartbeat=0.2, lost_after=1.5)
+QUICK = Pace(heartbeat=0.2, lost_after=3.0)
 """A node is missed soon, and a busy machine does not make one look dead too easily; whoever depends on it waits for it."""
 
 
@@ -38,9 +39,18 @@ async def kill(membership):
     membership._joined = False
 
 
+async def nodes_of(membership):
+    """Every node, by name; on a busy machine the asking node may be cut off for a moment."""
+    while True:
+        try:
+            return {node.name: node for node in await membership.everyone()}
+        except DatabaseUnavailableError:
+            await asyncio.sleep(0.05)
+
+
 async def states_of(membership):
     """The state of every node, by name."""
-    return {node.name: node.state.value for node in await membership.everyone()}
+    return {name: node.state.value for name, node in (await nodes_of(membership)).items()}
 
 
 PLUGIN = """
@@ -83,7 +93,7 @@ KEYS = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
 
 @asynccontextmanager
-async def system(url, folder, name, *, lost_after=1.5, **more):
+async def system(url, folder, name, *, lost_after=6.0, **more):
     """A whole node in this process, with the plugin on its plugin path."""
     plugins = folder / name / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
@@ -94,7 +104,7 @@ async def system(url, folder, name, *, lost_after=1.5, **more):
         node=name,
         port=0,
         secret_keys=KEYS,
-        node_heartbeat=0.2,
+        node_heartbeat=0.5,
         node_lost_after=lost_after,
         **more,
     )

@@ -45,8 +45,8 @@ def node(folder: Path, name: str, url: str) -> Serving:
     environment = {
         "ISP_PLUGINS_SECRET_KEYS": KEYS,
         "ISP_PLUGINS_DATABASE_URL": url,
-        "ISP_PLUGINS_NODE_HEARTBEAT": "0.3",
-        "ISP_PLUGINS_NODE_LOST_AFTER": "3",
+        "ISP_PLUGINS_NODE_HEARTBEAT": "0.5",
+        "ISP_PLUGINS_NODE_LOST_AFTER": "9",
         "ISP_PLUGINS_WORKER_HANDSHAKE_TIMEOUT": "60",
     }
     return Serving(folder / name, ("--node", name), environment)
@@ -54,8 +54,8 @@ def node(folder: Path, name: str, url: str) -> Serving:
 
 @asynccontextmanager
 async def started(server: Serving):
-    await asyncio.to_thread(server.start)
     try:
+        await asyncio.to_thread(server.start)
         yield server
     finally:
         await asyncio.to_thread(server.stop)
@@ -118,13 +118,17 @@ async def test_a_node_that_is_killed_is_missed_and_its_singleton_moves(postgres_
             report = await on_b.json("/doctor")
             assert any("lost: a (silent for" in one["found"] for one in report["findings"])
             await asyncio.to_thread(a.start)
-            assert await on_b.nodes() == {"a": "alive", "b": "alive"}
+            await on_b.reached(_both_alive)
             assert (await on_a.state(poller), await on_b.state(poller)) == ("standby", "active")
             refused = await on_a.http.post(
                 f"/plugins/{poller['id']}/execute", json={"method_name": "greet", "parameters": [{}]}
             )
             assert refused.status_code == 409
             assert refused.json()["type"] == "/problems/plugin-elsewhere"
+
+
+async def _both_alive(it):
+    return await it.nodes() == {"a": "alive", "b": "alive"}
 
 
 async def _is_active(it, plugin):
@@ -157,7 +161,7 @@ async def test_a_node_that_is_cut_off_serves_what_it_has_and_comes_back(postgres
                 await on_a.reached(lambda it: _is_active(it, poller))
                 proxy.mend()
                 await on_b.reached(_is_back)
-                assert await on_a.nodes() == {"a": "alive", "b": "alive"}
+                await on_a.reached(_both_alive)
                 assert (await on_a.state(poller), await on_b.state(poller)) == ("active", "standby")
                 await on_b.json(f"/plugins/{poller['id']}", "PUT", {"description": "changed"})
 

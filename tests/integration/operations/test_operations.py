@@ -204,6 +204,33 @@ async def left_by_a_kill(operations: Operations, script: Script) -> Operation:
     return begun
 
 
+async def test_what_a_lost_node_had_under_way_is_ended_by_others_and_recovered_when_it_is_back(make, script):
+    lost, other = make("lost"), make("other")
+    begun = await lost.begin("install", "mailer", STEPS, script, ADA)
+    await script.reached.wait()
+    await other.node_lost("lost")
+    told = await other.get(begun.id)
+    assert told.state is OperationState.INTERRUPTED
+    assert told.error["problem"] == "operation-node-lost"
+    assert "Node lost, which worked on it, was lost in step fetch" in told.error["detail"]
+    await other.node_lost("lost")  # once more changes nothing
+    assert await other.get(begun.id) == told
+
+    again = make("lost")
+
+    async def recover(progress: Progress) -> dict[str, str]:
+        return {"recovered": progress.operation.subject}
+
+    again.recoverer("install", recover)
+    assert [one.id for one in await again.recover()] == [begun.id]
+    ended = await again.wait(begun.id, 60)
+    assert (ended.state, ended.error) == (OperationState.SUCCEEDED, None)
+    assert [one.id for one in await make("lost").recover()] == []
+    script.go_on.set()
+    await lost.wait(begun.id, 60)
+    await lost.close()
+
+
 async def test_what_a_kill_cut_off_is_recovered_at_the_next_start(make, script):
     killed, again = make(), make()
     begun = await left_by_a_kill(killed, script)

@@ -60,7 +60,6 @@ class PluginRecord:
     entry_point: str
     config_schema: Mapping[str, Any]
     runtime: RuntimeKind
-    placement: Placement
     exclusive: bool
     trusted_inline: bool
     log_level: LogLevel
@@ -83,6 +82,8 @@ class PluginRecord:
     """Failed tries in a row."""
     retry_at: datetime | None = None
     """When it is tried again."""
+    placement: Placement = Placement.PER_NODE
+    """On how many nodes it runs."""
     release: Release | None = None
     """What is installed of it; None for code on the plugin path."""
     invalid_hooks: int = 0

@@ -2,7 +2,7 @@
 
 1. A name is taken while its node lives; one whose node was killed is free at once for the same data directory, else once it is missed.
 2. What this node leases it holds while its own monotonic clock says so (`records`); then `on_lapsed` is called, before anybody else begins.
-3. Where no heartbeat comes through any more, the node is cut off: the database refuses everything at once, until a heartbeat comes
+3. Where no heartbeat has come through for the whole limit, the node is cut off: the database refuses everything at once, until a heartbeat comes
    through again; then `on_rejoined` is called.
 4. On SQLite a node is alone: nothing beats, and everything is held.
 """
@@ -33,6 +33,8 @@ from isp_plugins.nodes.store import Card
 
 AGAIN_S = 0.25
 """Pause after a heartbeat that did not come through."""
+TRIES = 2
+"""A process that was frozen for a while misses one heartbeat, and no more: only another one tells that the database is away."""
 LOOK_S = 0.2
 """How often a start looks whether the node that has its name still lives."""
 FAILED = (DatabaseUnavailableError, SQLAlchemyError, OSError)
@@ -83,7 +85,8 @@ class Membership:
         self._task: asyncio.Task[None] | None = None
         self._following: set[asyncio.Task[None]] = set()
         self._superseded = False
-        self._failing = False
+        self._failed = 0
+        """Heartbeats in a row that did not come through."""
         self._joined = False
 
     # --- what others ask ---
@@ -220,7 +223,7 @@ class Membership:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(min(AGAIN_S, self.pace.beat) if self._failing else self.pace.beat)
+            await asyncio.sleep(min(AGAIN_S, self.pace.beat) if self._failed else self.pace.beat)
             try:
                 await self.beat()
             except Exception:
@@ -254,9 +257,10 @@ class Membership:
 
     async def _within_patience(self, line: Database, work: Callable[[Database], Awaitable[T]]) -> T:
         """What the work returns; where the line hangs, it is broken, and whatever waits for it fails."""
-        breaking = asyncio.get_running_loop().call_later(self.pace.patience, line.sever)
+        patience = self.pace.beat if self._failed else self.pace.held
+        breaking = asyncio.get_running_loop().call_later(patience, line.sever)
         try:
-            async with asyncio.timeout(self.pace.patience):
+            async with asyncio.timeout(patience):
                 return await work(line)
         finally:
             breaking.cancel()
@@ -266,7 +270,7 @@ class Membership:
         if losses != self._losses and not self._lapsed:
             self.on_lapsed()  # others have declared this node lost: what it leased is theirs
         self._losses = losses
-        self._failing = self._lapsed = False
+        self._failed, self._lapsed = 0, False
         self._hold(sent)
         if self.is_cut:
             _log.warning("The database is reached again; this node catches up.")
@@ -282,13 +286,13 @@ class Membership:
         task.add_done_callback(self._following.discard)
 
     def _missed(self, why: str) -> None:
-        self._failing = True
+        self._failed += 1
         self._watched = Watched()  # who sees nothing cannot tell who is silent
         if self.is_cut:
             self.why_cut = why
             return
         _log.warning("A heartbeat did not come through: %s", why)
-        if not self.holds:
+        if self._failed >= TRIES and time.monotonic() >= self._held_until + self.pace.grace:
             self._cut(why)
 
     def _cut(self, why: str) -> None:

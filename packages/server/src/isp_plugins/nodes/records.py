@@ -50,11 +50,6 @@ class Pace:
         """How long is left, once a node does not hold its leases any more, until others may take them."""
         return self.lost_after - self.held
 
-    @property
-    def patience(self) -> float:
-        """How long one heartbeat may take."""
-        return max(self.held - self.beat, self.beat / 2)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:

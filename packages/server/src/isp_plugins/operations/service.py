@@ -103,7 +103,10 @@ class Operations:
             left = await store.unfinished(session, self._node)
         for operation in left:
             if operation.id not in self._live:
-                self._start(operation, self._recoverers.get(operation.kind, _undone))
+                again = replace(operation, state=OperationState.RUNNING, ended_at=None, error=None)
+                self._start(
+                    again if operation.is_ended else operation, self._recoverers.get(operation.kind, _undone)
+                )
         return list(left)
 
     async def node_lost(self, node: str) -> None:
