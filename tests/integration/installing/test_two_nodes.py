@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from isp_plugins.actors import HOST
 from isp_plugins.contracts.vocabulary import State
-from isp_plugins.db.tables import PluginLog
+from isp_plugins.db.tables import DepotFile, PluginLog
 from isp_plugins.lifecycle import releases
 from isp_plugins.lifecycle.orders import InstallOrder, SourceType
 from isp_plugins.operations import Operation, OperationState
@@ -22,6 +22,8 @@ from isp_plugins.packages.values import Source, SourceKind
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.installing import index, plugin
+from support.object_server import running_objects
+from support.waiting import until
 
 KEY = base64.urlsafe_b64encode(os.urandom(32)).decode()
 
@@ -114,3 +116,62 @@ async def test_two_installs_at_once_leave_one_plugin_and_nothing_half_done(
     assert len(used.digests) == 1
     assert used.digests <= {stored.digest for stored in await Depot(systems[0].database).contents()}
     assert (await systems[0].audit.verify()).ok
+
+
+@pytest.mark.postgres
+async def test_depot_that_is_full_fails_the_installation_and_leaves_nothing(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    wheel = plugin(tmp_path / "wheels", "sample")
+    with running_objects() as server:
+        shared = {"package_find_links": str(nodes.links), "depot": f"{server.url}/plugins"}
+        one = await nodes.open("one", **shared)
+        server.is_full = True
+        ended = await install(one, wheel)
+        assert ended.state is OperationState.FAILED
+        assert ended.error is not None
+        assert (ended.error["step"], ended.error["problem"]) == ("environment", "depot-unreachable")
+        assert not any(files_of(tmp_path / "one").values())
+        assert server.objects == {}
+        server.is_full = False
+        assert (await install(one, wheel, auto_enable=True)).state is OperationState.SUCCEEDED
+        two = await nodes.open("two", depot=f"{server.url}/plugins")
+        assert two.directory.by_name("sample").state is State.ACTIVE
+
+
+@pytest.mark.postgres
+async def test_node_whose_depot_is_away_says_so_and_tries_again(nodes: Nodes, tmp_path: Path) -> None:
+    with running_objects() as server:
+        url = f"{server.url}/plugins"
+        one = await nodes.open("one", package_find_links=str(nodes.links), depot=url)
+        await install(one, plugin(tmp_path / "wheels", "sample"), auto_enable=True)
+        objects, server.objects = server.objects, {}
+        soon = {"recovery_backoff_min": 0.3, "recovery_backoff_max": 0.3}
+        two = await nodes.open("two", depot=url, restart_limit=0, **soon)
+
+        def cause() -> str:
+            return two.directory.by_name("sample").cause or ""
+
+        await until(lambda: "could not be brought here: The depot in http" in cause(), within=60)
+        assert not (tmp_path / "two" / "artifacts").exists()
+        server.objects = objects
+        await until(lambda: two.directory.by_name("sample").state is State.ACTIVE, within=60)
+
+
+@pytest.mark.postgres
+async def test_what_a_killed_node_was_fetching_goes_at_its_next_start(nodes: Nodes, tmp_path: Path) -> None:
+    left = tmp_path / "one" / "fetching" / "half"
+    left.mkdir(parents=True)
+    await nodes.open("one")
+    assert not left.exists()
+
+
+@pytest.mark.postgres
+async def test_release_that_nobody_refers_to_leaves_every_place(nodes: Nodes, tmp_path: Path) -> None:
+    one = await nodes.open("one", package_find_links=str(nodes.links))
+    await install(one, plugin(tmp_path / "wheels", "sample"))
+    async with one.database.transaction() as session:
+        await session.execute(update(DepotFile).values(held_until=0.0))
+    await one.uninstaller.uninstall(one.directory.by_name("sample").id, HOST)
+    assert await Depot(one.database).contents() == ()
+    assert not any(files_of(tmp_path / "one").values())

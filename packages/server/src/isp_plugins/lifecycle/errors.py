@@ -149,7 +149,7 @@ class KeptPluginNotFoundError(NotFoundError):
 
 
 class InstallationMissingError(PluginFailedError):
-    """What plugin {name} needs is not on this machine and could not be brought here: {cause} Mend that and try again; an enabled plugin is tried again by itself."""
+    """What plugin {name} needs is not on this machine and could not be brought here: {cause} An enabled plugin is tried again by itself."""
 
 
 class PackagedFieldError(ConflictError):

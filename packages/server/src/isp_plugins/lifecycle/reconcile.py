@@ -16,6 +16,7 @@ from isp_plugins.lifecycle.dependencies import Order, order, shown_cycle
 from isp_plugins.lifecycle.errors import (
     DependenciesUnsatisfiedError,
     DependencyCycleError,
+    InstallationMissingError,
     PluginElsewhereError,
 )
 from isp_plugins.lifecycle.failing import entry_about, expect_retry, failed, store_failure
@@ -123,7 +124,7 @@ async def try_start(
     except PluginElsewhereError:
         await stand_by(stage, record)
     except Exception as error:
-        _count(stage, record, reports, tried=isinstance(error, PluginFailedError))
+        _count(stage, record, reports, tried=_was_tried(error))
         await _not_started(stage, record, error, reports)
     else:
         _count(stage, record, reports, tried=True)
@@ -135,6 +136,11 @@ def _count(stage: Stage, record: PluginRecord, reports: _Reports | None, *, trie
         stage.recovery.restarted(record.id)
 
 
+def _was_tried(error: Exception) -> bool:
+    """Whether the plugin itself failed; what this machine lacks of it is not its fault."""
+    return isinstance(error, PluginFailedError) and not isinstance(error, InstallationMissingError)
+
+
 def _require_no_circle(circle: Sequence[str] | None) -> None:
     if circle:
         raise DependencyCycleError(cycle=shown_cycle(circle))
@@ -144,7 +150,7 @@ async def _not_started(
     stage: Stage, record: PluginRecord, error: Exception, reports: _Reports | None
 ) -> None:
     cause = cause_of_start(stage, record, error)
-    after = failed(stage, record, cause, tried=isinstance(error, PluginFailedError))
+    after = failed(stage, record, cause, tried=_was_tried(error))
     same = record.state is after.state and record.cause == cause
     entries = [] if same else [entry_about(after)]
     if reports is None:

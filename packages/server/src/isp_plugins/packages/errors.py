@@ -67,7 +67,7 @@ class PackageToolMissingError(UnavailableError):
 
 
 class DepotUnreachableError(UnavailableError):
-    """The depot in {place}, where nodes share their artifacts, cannot be used now: {cause}. Mend that, or see ISP_PLUGINS_DEPOT; it is tried again."""
+    """The depot in {place}, where nodes share their artifacts, cannot be used now: {cause}. Mend that, or name another in ISP_PLUGINS_DEPOT."""
 
 
 class DepotFileDamagedError(UnavailableError):
