@@ -289,6 +289,7 @@ class Feed:
         context, chain = orjson.loads(row.context)
         key = f"{row.uid}:{self.id}:{round_}" if round_ else f"{row.uid}:{self.id}"
         context |= {"idempotency_key": key, "attempt": tried.attempts + 1, "event_id": row.id}
+        context["never_tried"] = tried is UNTRIED and row.id > self.claim.newest
         hook, payload = self.subscription.hook, orjson.loads(row.payload)
         self._keeper.attempts.begin(self.id, row, tried)
         answer = await self._deliverer.deliver(
