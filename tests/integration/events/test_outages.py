@@ -12,9 +12,10 @@ import pytest
 from isp_plugins.db.engine import Database
 from isp_plugins.db.migrate import migrate
 from isp_plugins.hooks.errors import EventsNotKeptError
-from support.events import HOOK, post_office
+from support.events import HOOK, Post, post_office
 from support.postgres import running_postgres
 from support.proxy import proxy_to
+from support.rows import add_plugin
 from support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
@@ -75,16 +76,18 @@ async def test_restored_database_goes_on_and_repeats_no_idempotency_key(sqlite_u
 
     async def life(first, count):
         database = await Database.open(sqlite_url)
-        async with post_office(database, keyring, attempts_file=attempts) as post:
-            if not inbox.seen:
-                await post.subscribe(post.plugin, inbox.take)
-            else:
-                async with database.reading() as session:
-                    (view,) = await post.store.list(session, 1)
-                post.bind(1, view, inbox.take)
-            for number in range(first, first + count):
-                await post.engine.dispatch(HOOK, {"id": 1, "n": number})
-            await post.settled()
+        post = Post(database, keyring, attempts_file=attempts)
+        await post.open()
+        if inbox.seen:
+            async with database.reading() as session:
+                (view,) = await post.store.list(session, 1)
+            post.bind(1, view, inbox.take)
+        else:
+            await post.subscribe(await add_plugin(database), inbox.take)
+        for number in range(first, first + count):
+            await post.engine.dispatch(HOOK, {"id": 1, "n": number})
+        await post.settled()
+        await post.close()
         await database.close()
 
     await life(0, 2)
