@@ -295,7 +295,7 @@ class Feed:
         answer = await self._deliverer.deliver(
             Event(self.id, hook, payload, row.request_id, context, tuple(chain))
         )
-        if answer.status is OutcomeStatus.SKIPPED:
+        if answer.status is OutcomeStatus.SKIPPED or getattr(answer.error, "never_begun", False):
             self._rests_until = time.monotonic() + REST_S
             self._keeper.attempts.end(self.id, row.id)
             return None
