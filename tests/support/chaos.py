@@ -76,7 +76,9 @@ class Chaos:
         plugins.mkdir(parents=True)
         (plugins / "chaos.py").write_text(PLUGIN)
         settings = PATIENT | {"ISP_PLUGINS_DATABASE_URL": self.postgres.url, "ISP_PLUGINS_NODE": name}
-        return Serving(folder, environment=settings)
+        serving = Serving(folder, environment=settings)
+        serving.starts_within = 240.0  # it may wait for PostgreSQL's recovery too
+        return serving
 
     def start(self):
         """Start the first node, give it the plugin, then start the others."""
@@ -101,7 +103,7 @@ class Chaos:
     def stop(self):
         for node in self.nodes:
             if node._process is not None:
-                node.stop()
+                node.kill()
 
     # --- the stream ---
 

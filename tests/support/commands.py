@@ -99,6 +99,7 @@ class Serving:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "serve.txt"
+        self.starts_within = STARTS_WITHIN_S
         self._options = options
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -114,7 +115,7 @@ class Serving:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
-        deadline = time.monotonic() + STARTS_WITHIN_S
+        deadline = time.monotonic() + self.starts_within
         while not self._answers():
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()

@@ -6,7 +6,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from support.postgres import _programs, _server_user, _start, _wait_until_ready
@@ -33,11 +34,13 @@ class CrashingPostgres:
     def crash(self) -> None:
         """Kill the server and every process of its own, the same moment."""
         assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)  # it starts no further process meanwhile
         pids = [self._server.pid, *_children(self._server.pid)]
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._server.wait(30)
+        _wait_until_gone(pids)  # the last of them still holds the shared memory
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # or its number may be another's
 
     def stop(self) -> None:
@@ -46,6 +49,21 @@ class CrashingPostgres:
         if self._server.poll() is None:
             self._server.send_signal(signal.SIGQUIT)
             self._server.wait(30)
+
+
+def _wait_until_gone(pids: Sequence[int]) -> None:
+    deadline = time.monotonic() + 60
+    while any(_runs(pid) for pid in pids):
+        assert time.monotonic() < deadline, "processes that were killed are still there"
+        time.sleep(0.01)
+
+
+def _runs(pid: int) -> bool:
+    """Whether it is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _children(pid: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""A way to PostgreSQL that can stop forwarding, as a cut network does: connections stay open and nothing comes through."""
+"""A way to PostgreSQL that can stop forwarding, as a cut network does (connections stay open and nothing comes through), or be slow."""
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +13,8 @@ class Proxy:
         self._open = asyncio.Event()
         self._open.set()
         self._writers = []
+        self.delay_s = 0.0
+        """How long everything is held up, each way."""
 
     def cut(self):
         """Forward nothing any more."""
@@ -35,6 +37,7 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(65536):
                 await self._open.wait()
+                await asyncio.sleep(self.delay_s)
                 writer.write(data)
                 await writer.drain()
         writer.close()

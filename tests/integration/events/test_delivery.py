@@ -308,3 +308,33 @@ async def test_backlog_larger_than_the_window_is_delivered_whole(post, inbox):
     await post.settled(within=60)
     assert sorted(inbox.numbers) == list(range(1500))
     assert post.events.deliverer.feeds
+
+
+async def test_only_what_came_after_the_claim_was_never_tried(post, inbox):
+    """`once` need not ask for the mark of such an event."""
+    await post.subscribe(post.plugin, inbox.take)
+    await post.stop(post.plugin)
+    await post.engine.dispatch(HOOK, {"id": 1, "n": 0})
+    await until(lambda: not post.events.deliverer.feeds)
+    post.start(post.plugin)
+    await until(lambda: inbox.numbers == [0])
+    await post.engine.dispatch(HOOK, {"id": 1, "n": 1})
+    await until(lambda: inbox.numbers == [0, 1])
+    assert [context["never_tried"] for context in inbox.contexts] == [False, True]
+
+
+async def test_event_that_is_tried_again_was_tried(post):
+    seen = []
+
+    async def take(_):
+        from isp_plugin_sdk.context import current_call
+
+        seen.append(current_call.get().context["never_tried"])
+        if len(seen) == 1:
+            raise ValueError("now and then")
+
+    await post.subscribe(post.plugin, take)
+    await until(lambda: post.events.deliverer.feeds)
+    await post.engine.dispatch(HOOK, {"id": 1})
+    await until(lambda: len(seen) == 2)
+    assert seen == [True, False]

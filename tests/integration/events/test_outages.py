@@ -12,9 +12,10 @@ import pytest
 from isp_plugins.db.engine import Database
 from isp_plugins.db.migrate import migrate
 from isp_plugins.hooks.errors import EventsNotKeptError
-from support.events import HOOK, post_office
+from support.events import HOOK, Post, post_office
 from support.postgres import running_postgres
 from support.proxy import proxy_to
+from support.rows import add_plugin
 from support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
@@ -47,6 +48,60 @@ async def test_cut_network_fails_dispatches_and_delivers_once_it_is_mended(
             # The one that was refused may have been written all the same: then it is delivered, in its place.
             assert inbox.numbers in ([1, 3], [1, 2, 3])
         await database.close()
+
+
+@pytest.mark.postgres
+async def test_slow_network_delays_and_loses_nothing(postgres_url, short_folder, keyring, inbox):
+    async with proxy_to(postgres_url, short_folder) as (proxy, url):
+        database = await Database.open(url)
+        async with post_office(database, keyring, lease_s=10.0) as post:
+            await post.subscribe(post.plugin, inbox.take)
+            proxy.delay_s = 0.05
+            for number in range(3):
+                several = range(number * 10, number * 10 + 10)
+                await asyncio.gather(
+                    *(post.engine.dispatch(HOOK, {"id": one % 10, "n": one}) for one in several)
+                )
+            await until(lambda: len(inbox.numbers) >= 30, within=60)
+            for key in range(10):
+                assert [one for one in inbox.numbers if one % 10 == key] == [key, key + 10, key + 20]
+            proxy.delay_s = 0.0
+        await database.close()
+
+
+async def test_restored_database_goes_on_and_repeats_no_idempotency_key(sqlite_url, keyring, inbox, tmp_path):
+    """Ids are given again; what was in flight under them is not taken for the new events."""
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    attempts = tmp_path / "attempts"
+
+    async def life(first, count):
+        database = await Database.open(sqlite_url)
+        post = Post(database, keyring, attempts_file=attempts)
+        await post.open()
+        if inbox.seen:
+            async with database.reading() as session:
+                (view,) = await post.store.list(session, 1)
+            post.bind(1, view, inbox.take)
+        else:
+            await post.subscribe(await add_plugin(database), inbox.take)
+        for number in range(first, first + count):
+            await post.engine.dispatch(HOOK, {"id": 1, "n": number})
+        await post.settled()
+        await post.close()
+        await database.close()
+
+    await life(0, 2)
+    shutil.copyfile(file, tmp_path / "backup.db")
+    await life(2, 3)
+    for name in (f"{file}-wal", f"{file}-shm"):
+        Path(name).unlink(missing_ok=True)
+    shutil.copyfile(tmp_path / "backup.db", file)
+    await life(5, 3)
+    assert inbox.numbers == list(range(8))
+    ids = [context["event_id"] for context in inbox.contexts]
+    assert ids[2:5] == ids[5:8], "the file from before gives the same ids again"
+    assert len({context["idempotency_key"] for context in inbox.contexts}) == 8
+    assert {context["attempt"] for context in inbox.contexts} == {1}
 
 
 async def _kept(post, number):

@@ -1,4 +1,4 @@
-"""An event that kills its host at each attempt ends as a dead letter: an attempt that was cut off counts."""
+"""An event that kills its host, or its worker, at each attempt ends as a dead letter: an attempt that was cut off counts."""
 
 import asyncio
 import os
@@ -7,12 +7,16 @@ import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from isp_plugins import PluginSystem, Settings
+from isp_plugins.actors import HOST
 from isp_plugins.contracts.hooks import Retry
 from isp_plugins.contracts.vocabulary import DeliveryStatus
 from isp_plugins.db.engine import Database
 from isp_plugins.events.views import EventFilters
+from isp_plugins.lifecycle.records import PluginDraft
 from support.events import HOOK, Post
 from support.rows import add_plugin
+from support.waiting import until
 
 TESTS = Path(__file__).parents[2]
 THREE = Retry(min_s=0.01, max_s=0.02, attempts=3)
@@ -61,3 +65,56 @@ async def test_event_that_kills_its_host_is_a_dead_letter_in_the_end(database_ur
     (dead,) = found.items
     assert (dead.subscription_id, dead.attempts) == (subscription, 3)
     assert "was killed or crashed during this attempt" in dead.error
+
+
+POISONED = """
+import os
+import signal
+
+from app.services.plugin_service import PluginInterface, event
+
+
+class Poisoned(PluginInterface):
+    def initialize(self):
+        return True
+
+    @event("customer_created", retry={{"min_s": 0.01, "max_s": 0.02, "attempts": 3}})
+    def take(self, customer):
+        with open({effects!r}, "a") as file:
+            file.write(f"{{customer['n']}} {{self.context.attempt}}\\n")
+        if customer["n"] == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_event_that_kills_its_worker_is_a_dead_letter_in_the_end(tmp_path):
+    plugins, effects = tmp_path / "data" / "plugins", tmp_path / "effects"
+    plugins.mkdir(parents=True)
+    (plugins / "poisoned.py").write_text(POISONED.format(effects=str(effects)))
+    patient = {
+        "worker_handshake_timeout": 60.0,
+        "load_timeout": 60.0,
+        "breaker_pause": 0.1,
+        "recovery_backoff_min": 0.05,
+    }
+    settings = Settings(data_dir=tmp_path / "data", sandbox="off", restart_limit=1000, **patient)
+    async with PluginSystem.open(settings) as system:
+        draft = {
+            "name": "poisoned", "version": "1.0.0", "plugin_type": "CUSTOM", "module_path": "plugins.poisoned",
+            "entry_point": "Poisoned", "runtime": "process",
+        }  # fmt: skip
+        plugin = await system.manager.register(PluginDraft.of(draft), HOST)
+        await system.manager.enable(plugin.id, HOST)
+        for number in range(4):
+            await system.dispatch(HOOK, {"id": number % 2, "n": number})
+
+        def seen():
+            return (
+                [tuple(map(int, line.split())) for line in effects.read_text().splitlines()]
+                if effects.exists()
+                else []
+            )
+
+        await until(lambda: {number for number, _ in seen()} == {0, 1, 2, 3}, within=120)
+        assert [attempt for number, attempt in seen() if number == 1] == [1, 2, 3]
+        assert system.events.dead == 1

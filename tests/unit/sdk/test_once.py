@@ -56,6 +56,30 @@ def test_async_twin_does_the_same(harness):
     assert harness.host.storage == {"n": 1}
 
 
+def test_mark_of_an_event_that_nobody_tried_is_not_asked_for(harness, monkeypatch):
+    asked = []
+
+    async def seen(mark):
+        asked.append(mark)
+        return mark in harness.host.marks
+
+    monkeypatch.setattr(harness.host, "once_seen", seen)
+    new = {"never_tried": True}
+    assert harness.event("book", {}, context=new)[0] is True
+    assert harness.event("book_async", {}, context=new | {"idempotency_key": "two"})[0] is True
+    assert asked == []
+    assert harness.event("book", {"mark": "own"}, context=new)[0] is True
+    assert harness.event("book", {})[0] is False
+    assert asked == ["own", "test-event"]
+
+
+def test_event_that_was_done_all_the_same_keeps_nothing(harness):
+    assert harness.event("book", {})[0] is True
+    with pytest.raises(DoneMeanwhileError):
+        harness.event("book", {}, context={"never_tried": True})
+    assert harness.host.storage == {"n": 1}
+
+
 def test_block_that_raises_keeps_nothing_and_is_first_again(harness):
     with pytest.raises(ValueError, match="no"):
         harness.event("book", {"explode": True})

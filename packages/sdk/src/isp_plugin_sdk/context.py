@@ -148,7 +148,7 @@ class AsyncPluginContext:
     async def once(self, key: str | None = None) -> AsyncIterator[bool]:
         """Do something once: `async with self.context.aio.once() as first:`, as `PluginContext.once`."""
         mark = _mark(key)
-        seen = await self._way.ask("once", "once_seen", mark)
+        seen = not _never_tried(key) and await self._way.ask("once", "once_seen", mark)
         with once.writing(mark, seen=seen) as writes:
             yield not seen
         if not seen and not await self._way.ask("once", "once_commit", mark, writes):
@@ -220,7 +220,7 @@ class PluginContext:
         delivered now, by its idempotency key. What reaches beyond the storage must be made repeatable by passing that key on.
         """
         mark = _mark(key)
-        seen = self._wait("once", "once_seen", mark)
+        seen = not _never_tried(key) and self._wait("once", "once_seen", mark)
         with once.writing(mark, seen=seen) as writes:
             yield not seen
         if not seen and not self._wait("once", "once_commit", mark, writes):
@@ -278,6 +278,12 @@ class PluginContext:
         """What the dispatch's caller gave along; empty outside of a call."""
         call = current_call.get()
         return call.context if call else _NOTHING
+
+
+def _never_tried(key: str | None) -> bool:
+    """Whether the host knows that nobody has tried the event that is delivered now, so that its mark need not be asked for."""
+    call = current_call.get()
+    return key is None and call is not None and call.context.get("never_tried") is True
 
 
 def _mark(key: str | None) -> str:

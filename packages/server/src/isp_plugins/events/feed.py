@@ -289,12 +289,13 @@ class Feed:
         context, chain = orjson.loads(row.context)
         key = f"{row.uid}:{self.id}:{round_}" if round_ else f"{row.uid}:{self.id}"
         context |= {"idempotency_key": key, "attempt": tried.attempts + 1, "event_id": row.id}
+        context["never_tried"] = tried is UNTRIED and row.id > self.claim.newest
         hook, payload = self.subscription.hook, orjson.loads(row.payload)
         self._keeper.attempts.begin(self.id, row, tried)
         answer = await self._deliverer.deliver(
             Event(self.id, hook, payload, row.request_id, context, tuple(chain))
         )
-        if answer.status is OutcomeStatus.SKIPPED:
+        if answer.status is OutcomeStatus.SKIPPED or getattr(answer.error, "never_begun", False):
             self._rests_until = time.monotonic() + REST_S
             self._keeper.attempts.end(self.id, row.id)
             return None

@@ -39,6 +39,8 @@ class Claim:
     position: int
     done: tuple[int, ...]
     judged_until: int
+    newest: int = 0
+    """The newest event when it was claimed: later ones were never tried under another claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class DeliveryStore:
         )
         async with self._database.transaction() as session:
             rows = (await session.execute(statement, execution_options={"synchronize_session": False})).all()
-        return [Claim(row[0], row[1], row[2], tuple(row[3]), row[4]) for row in rows]
+            newest = await session.scalar(select(func.max(EventRow.id))) or 0
+        return [Claim(row[0], row[1], row[2], tuple(row[3]), row[4], newest) for row in rows]
 
     def _claimable(self) -> ColumnElement[bool]:
         free = or_(EventCursor.owner.is_(None), EventCursor.lease_until < self.now)

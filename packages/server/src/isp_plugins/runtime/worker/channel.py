@@ -22,7 +22,12 @@ from isp_plugin_sdk.wire.codes import Code
 from isp_plugin_sdk.wire.framing import Lines, MessageTooLongError
 from isp_plugin_sdk.wire.messages import Message, NotAMessageError, Shape, shape_of
 from isp_plugin_sdk.wire.numbers import lacks_a_number
-from isp_plugins.runtime.worker.errors import AnswerError, MessageTooLargeError, WorkerOverloadedError
+from isp_plugins.runtime.worker.errors import (
+    AnswerError,
+    MessageTooLargeError,
+    WorkerOverloadedError,
+    not_begun,
+)
 
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
 
@@ -135,7 +140,7 @@ class Channel(asyncio.Protocol):
 
     def _post(self, number: int, text: bytes, label: str) -> Pending:
         if self._failure is not None:
-            raise self._failure
+            raise not_begun(self._failure)
         pending = Pending(number, label, self._loop.create_future())
         self._waiting[number] = pending
         self._write(text)

@@ -15,6 +15,18 @@ class WorkerDiedError(PluginFailedError):
     """The worker of {plugin} died: {how}. What it was doing is lost and is not tried again by itself; its last log lines say more."""
 
 
+class WorkerGoneError(WorkerDiedError):
+    """The worker of {plugin} died: {how}. This call was not begun; it can be made again once the plugin runs."""
+
+    never_begun = True
+    """Whoever delivers events makes nothing of it."""
+
+
+def not_begun(failure: BaseException) -> BaseException:
+    """What a call gets that comes after a channel's end."""
+    return WorkerGoneError(**failure.fields) if isinstance(failure, WorkerDiedError) else failure
+
+
 class WorkerOverloadedError(PluginFailedError):
     """{plugin} does not keep up: {waiting} bytes wait to be sent to its worker, at most {limit} may. Send less, or make its methods faster."""
 
