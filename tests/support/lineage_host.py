@@ -17,7 +17,7 @@ from support.runtime import WorkerFolder
 
 
 class Folder(WorkerFolder):
-    """Workers with a mark of the data directory."""
+    """Workers with a brand of the data directory."""
 
     def __init__(self, folder: Path, data_dir: Path) -> None:
         super().__init__(folder)

@@ -5,7 +5,7 @@ import tomllib
 from support.commands import run
 
 TESTS = """
-import socket, subprocess
+import contextlib, socket, subprocess
 import pytest
 from app.services.plugin_service import PluginInterface
 from isp_plugin_sdk.testing import PluginHarness
@@ -18,11 +18,19 @@ class Plugin(PluginInterface):
         subprocess.run(["true"], check=True)
         with pytest.raises(OSError):
             socket.create_connection(("mail.invalid", 587), 1)
-        return True
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            with contextlib.suppress(OSError):  # a machine without a route
+                sender.sendto(b"x", ("192.0.2.1", 161))
+        self.context.emit("rates_read", {})
+        self.context.dispatch("invoice_created", {})
+        return bool(self.config["api_key"] and self.config.get("open"))
 
 
 def test_work():
-    with PluginHarness(Plugin) as harness:
+    config = {"api_key": "a", "unread": "b", "open": "c"}
+    secret = {"type": "string", "encrypted": True}
+    schema = {"api_key": secret, "unread": secret, "open": {"type": "string"}}
+    with PluginHarness(Plugin, config, schema=schema) as harness:
         assert harness.plugin.work({folder!r})
 """
 
@@ -39,9 +47,10 @@ def test_tests_are_run_and_the_smallest_grants_told(tmp_path_factory, monkeypatc
     assert done.returncode == 0, done.stdout + done.stderr
     grants = tomllib.loads((project / "grants.toml").read_text())["grants"]
     assert grants == {
-        "network": ["mail.invalid:587"],
+        "network": ["mail.invalid:587", "udp:192.0.2.1:161"],
         "files": {"read": [str(outside / "rates.csv")]},
-        "host_calls": ["storage"],
+        "host_calls": ["dispatch:invoice_created", "emit:rates_read", "storage"],
+        "secrets": ["api_key"],
         "processes": True,
     }
 

@@ -10,6 +10,7 @@ import pytest
 from isp_plugin_sdk.sandbox.numbers import NUMBERS
 from isp_plugin_sdk.sandbox.policy import Enforcement
 from isp_plugin_sdk.sandbox.seccomp import (
+    ACCEPTING,
     FILE_ATTRIBUTES,
     KERNEL,
     LISTENING,
@@ -21,7 +22,7 @@ from support.sandbox import DENIED_ERRNOS, EVERYBODY, make_target, policy_for, r
 from support.sandbox_attacks import ALL, SURE
 
 WAYS = [(who, namespaces) for who in EVERYBODY for namespaces in (True, False)]
-EVERY_CALL = f"{OTHER_PROCESSES} {NAMESPACES} {KERNEL} {SHARED_MEMORY} {LISTENING} clone3"
+EVERY_CALL = f"{OTHER_PROCESSES} {NAMESPACES} {KERNEL} {SHARED_MEMORY} {LISTENING} {ACCEPTING} clone3"
 
 
 def named(way):

@@ -160,13 +160,13 @@ async def test_everything_else_is_denied_with_the_grant_to_ask_for(kit, target):
 
 async def test_what_can_never_be_granted_says_so(kit, target):
     pieces = {
-        "udp": "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+        "raw": "import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)",
         "unix": "import socket; socket.socket(socket.AF_UNIX)",
         "listen": "import socket; socket.socket().bind(('127.0.0.1', 0))",
     }
     outcomes, _ = await ask(kit, target, pieces, [])
     assert {outcome["error"] for outcome in outcomes.values()} == {"NeverGrantedError"}
-    assert "SOCK_DGRAM" in outcomes["udp"]["text"]
+    assert "SOCK_RAW" in outcomes["raw"]["text"]
 
 
 async def test_connection_that_was_handed_over_cannot_be_led_elsewhere(kit, target):

@@ -1,4 +1,4 @@
-"""What a worker starts ends with it, and with the host, killed as hard as can be: by the kernel where it has namespaces of processes, else by its mark."""
+"""What a worker starts ends with it, and with the host, killed as hard as can be: by the kernel where it has namespaces of processes, else by its brand."""
 
 import asyncio
 import json
@@ -151,12 +151,12 @@ async def test_worker_in_a_namespace_stops_in_good_order(granted):
     assert granted.deaths == []
 
 
-async def test_stranger_without_the_mark_is_never_ended(folders):
+async def test_stranger_without_the_brand_is_never_ended(folders):
     leftovers = Leftovers.of(folders / "data")
     others = Leftovers.of(None)
     strangers = {
-        "another mark": {VARIABLE: others.mark()},
-        "the mark in another variable": {"X": f"{VARIABLE}={leftovers.mark()}"},
+        "another brand": {VARIABLE: others.brand()},
+        "the brand in another variable": {"X": f"{VARIABLE}={leftovers.brand()}"},
         "the family alone": {VARIABLE: leftovers.family},
         "nothing": {},
     }
@@ -167,7 +167,7 @@ async def test_stranger_without_the_mark_is_never_ended(folders):
     ours = subprocess.Popen(
         [sys.executable, "-I", "-c", "import sys; sys.stdin.read()"],
         stdin=subprocess.PIPE,
-        env={VARIABLE: leftovers.mark()},
+        env={VARIABLE: leftovers.brand()},
     )
     try:
         assert await asyncio.to_thread(leftovers.end_all) == 1
@@ -180,8 +180,8 @@ async def test_stranger_without_the_mark_is_never_ended(folders):
             child.stdin.close()
 
 
-def test_mark_of_a_data_directory_is_the_same_at_the_next_start(folders):
+def test_brand_of_a_data_directory_is_the_same_at_the_next_start(folders):
     first = Leftovers.of(folders / "data")
     assert Leftovers.of(folders / "data").family == first.family
-    assert (folders / "data" / "workers.mark").stat().st_mode & 0o777 == 0o600
-    assert first.mark() != first.mark()
+    assert (folders / "data" / "workers.brand").stat().st_mode & 0o777 == 0o600
+    assert first.brand() != first.brand()

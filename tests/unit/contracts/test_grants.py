@@ -50,6 +50,26 @@ def test_weak_grants_are_marked():
     assert weak == {"10.0.0.0/8:1", "b.example:*", "5432", "yes", "emit:*"}
 
 
+def test_datagrams_pings_and_ports_are_shown_as_what_they_open():
+    lines = grant_lines(
+        grants(network=["udp:10.0.0.0/8:161", "icmp:a.example", "icmp:*"], listen=["udp:514", "tcp:8080"])
+    )
+    assert [(line.grant, line.what, line.weak) for line in lines] == [
+        ("network", "udp:10.0.0.0/8:161", True),
+        ("network", "icmp:a.example", False),
+        ("network", "icmp:*", True),
+        ("listen", "udp:514", False),
+        ("listen", "tcp:8080", False),
+    ]
+    assert "anybody" in str(lines[3])
+
+
+def test_same_peer_over_another_protocol_needs_consent():
+    assert grants_difference(
+        grants(network=["a.example:53"]), grants(network=["udp:a.example:53"])
+    ).needs_consent
+
+
 def test_difference_reads_as_text():
     text = str(grants_difference(grants(secrets=["a"]), grants(secrets=["b"])))
     assert text == "+ secrets: b (is handed this secret)\n- secrets: a (is handed this secret)"

@@ -231,7 +231,7 @@ async def test_nothing_of_the_hosts_environment_reaches_a_worker(workers, monkey
         "def ask(self):\n    import os\n    return [dict(os.environ), sorted(os.listdir('/proc/self/fd'))]"
     )
     environment, descriptors = await plugin.execute("ask", None, LONG_S)
-    assert sorted(environment) == ["HOME", "ISP_PLUGIN_MARK", "LANG", "PATH", "TMPDIR"]
+    assert sorted(environment) == ["HOME", "ISP_PLUGIN_BRAND", "LANG", "PATH", "TMPDIR"]
     assert len(descriptors) <= 7  # three standard ones, the channel, what it waits in, and the listing itself
     await plugin.stop()
 

@@ -116,6 +116,13 @@ def test_fast_open_is_refused_even_with_ports(machine):
     assert verdict(machine, "connect", connect=True) == ALLOW
 
 
+def test_connections_are_taken_only_where_a_port_is_granted_and_none_is_ever_made(machine):
+    assert verdict(machine, "accept4") == EPERM
+    assert verdict(machine, "accept4", accept=True) == ALLOW
+    for call in ("bind", "listen", "connect"):
+        assert verdict(machine, call, accept=True) == EPERM
+
+
 def test_file_attributes_are_for_those_who_cannot_reach_others(machine):
     assert verdict(machine, "fchmodat") == EPERM
     assert verdict(machine, "fchmodat", file_attributes=True) == ALLOW

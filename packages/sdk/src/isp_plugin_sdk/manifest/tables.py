@@ -148,20 +148,25 @@ _HOOK = Table(
     required=("hook_name", "hook_type", "callback_method"),
 )  # fmt: skip
 _HOST_CALL = r"storage|(?:dispatch|emit)(?::(?:[a-z][a-z0-9_]*\*?|\*))?"
+_PEER = r"(?:\*|[A-Za-z0-9._/-]+|\[[0-9A-Fa-f:./]+\])"
 _GRANTS = Table(
     {
         "network": Field(
             Many(
                 Text(
-                    "host:port, network/prefix:port or *:port (a port may be *)",
+                    "host:port, network/prefix:port or *:port (a port may be *), with udp: before it for UDP, or icmp:host",
                     300,
                     3,
-                    r"(?:\*|[A-Za-z0-9._/-]+|\[[0-9A-Fa-f:./]+\]):(?:[0-9]{1,5}|\*)",
+                    rf"(?:(?:tcp|udp):)?{_PEER}:(?:[0-9]{{1,5}}|\*)|icmp:{_PEER}",
                 ),
                 "addresses",
                 100,
             ),
-            "Where it connects to.",
+            "Where it connects to over TCP, with udp: where it sends datagrams to, with icmp: whom it pings.",
+        ),
+        "listen": Field(
+            Many(Text("tcp:port or udp:port", 9, 5, r"(?:tcp|udp):[0-9]{1,5}"), "ports", 100),
+            "Ports that the host listens on for it.",
         ),
         "files": Field(
             Table(

@@ -48,7 +48,9 @@ class Grants:
     """What the plugin asks of the host; nothing is granted by default."""
 
     network: tuple[str, ...] = ()
-    """`host:port`, `network/prefix:port`, or `*:port` for any host."""
+    """`host:port`, `network/prefix:port`, or `*:port` for any host; with `udp:` before it for UDP; or `icmp:host`."""
+    listen: tuple[str, ...] = ()
+    """`tcp:port` or `udp:port`."""
     native_ports: tuple[int, ...] = ()
     """Ports to which native code connects by itself."""
     files: FileGrants = FileGrants()

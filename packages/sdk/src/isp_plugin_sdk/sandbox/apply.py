@@ -158,6 +158,7 @@ class _Applying:
             processes=self.policy.processes,
             execute=bool(self.policy.execute),
             connect=bool(self.policy.native_ports),
+            accept=self.policy.accept,
             file_attributes=self.attributes,
         )
         try:

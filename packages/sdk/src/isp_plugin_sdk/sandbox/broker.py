@@ -2,7 +2,8 @@
 
 1. One message a packet (JSON) on an inherited socket; the answer to a `connect` carries the connection as a descriptor.
    `{id, connect: {host, port, family, timeout_ms}}` -> `{id, peer: [address, port]}`; `{id, resolve: {host, family}}` -> `{id, addresses: [[family, address]]}`;
-   or `{id, error: {kind, ...}}`.
+   `{id, datagram: {protocol, family}}` -> `{id, relay}` with one end of a pair, `{id, reach: {protocol, host, port, family}}` -> `{id, peer}`,
+   `{id, listen: {protocol, host, port, family, only_v6, relay}}` -> `{id, address}`, of TCP with the listening socket; or `{id, error: {kind, ...}}`.
 2. One thread, made at the first question, takes the answers; it sleeps in the kernel in between. Any number of threads and loops may ask at once.
 3. An answer that nobody waits for any more is dropped, and its connection closed.
 4. More than `MAX_UNDER_WAY` questions at once wait here for their turn, so that asking never blocks.
@@ -71,6 +72,21 @@ class Broker:
     def resolve(self, host: str, *, family: int) -> "Future[Answer]":
         """Ask for the addresses of a granted name."""
         return self._ask({"resolve": {"host": host, "family": family}})
+
+    def datagram(self, protocol: str, *, family: int) -> "Future[Answer]":
+        """Ask for a socket for datagrams."""
+        return self._ask({"datagram": {"protocol": protocol, "family": family}})
+
+    def reach(self, protocol: str, host: str, port: int, *, family: int) -> "Future[Answer]":
+        """Ask whether datagrams may be sent to this peer, and where they go."""
+        return self._ask({"reach": {"protocol": protocol, "host": host, "port": port, "family": family}})
+
+    def listen(
+        self, protocol: str, host: str, port: int, *, family: int, only_v6: bool, relay: int = 0
+    ) -> "Future[Answer]":
+        """Ask for a port to listen on; `relay` is the number of the socket for datagrams that is to hear it."""
+        where = {"host": host, "port": port, "family": family, "only_v6": only_v6, "relay": relay}
+        return self._ask({"listen": {"protocol": protocol, **where}})
 
     def _ask(self, question: dict[str, Any]) -> "Future[Answer]":
         """Send a question; the future ends with the answer or with the error that the host names."""

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
-from isp_plugin_sdk.sandbox.grants import Grants
+from isp_plugin_sdk.sandbox.grants import TCP, Grants
 from isp_plugin_sdk.sandbox.policy import (
     DEFAULT_FILE_MB,
     DEFAULT_MEMORY_MB,
@@ -42,6 +42,7 @@ def policy_of(
         write=(str(own_folder), *grants.write),
         granted=(*grants.read, *grants.write),
         native_ports=grants.native_ports,
+        accept=any(port.protocol == TCP for port in grants.listen),
         processes=grants.processes,
         memory_mb=grants.memory_mb or DEFAULT_MEMORY_MB,
         cpu_seconds=grants.cpu_seconds,

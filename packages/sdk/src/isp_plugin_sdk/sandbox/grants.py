@@ -2,7 +2,8 @@
 
 1. Everything that is not granted is denied; an empty table grants nothing.
 2. All mistakes are reported together, each with its path in the table, what was expected and what came.
-3. A network grant is `name:port`, `address:port`, `[IPv6]:port`, `network/prefix:port` or `*:port`; a port may be `*`.
+3. A network grant is `name:port`, `address:port`, `[IPv6]:port`, `network/prefix:port` or `*:port`; a port may be `*`. It is for TCP, with `udp:` before
+   it for UDP; `icmp:host` is for echo requests. A port to listen on is `tcp:port` or `udp:port`.
 4. Paths are absolute and literal: no `..`, no `~`, no wildcards. Whether a symbolic link stands on the way is for `policy` to ask.
 5. A host call is `storage`, `dispatch:HOOK` or `emit:HOOK`; a hook may end in `*`, and `dispatch` alone is `dispatch:*`.
 """
@@ -19,6 +20,7 @@ from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
 
 ANY_PORT = ANY_HOST = "*"
 STORAGE = "storage"
+TCP, UDP, ICMP = "tcp", "udp", "icmp"
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*")
 _HOST_CALL = re.compile(r"storage|(dispatch|emit)(:([a-z][a-z0-9_]*\*?|\*))?")
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -26,16 +28,20 @@ _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Peer:
-    """Whom a plugin may connect to over TCP."""
+    """Whom a plugin may connect to, send datagrams to, or ping."""
 
     host: str
     """A host name in lower case, an address, a network like `10.0.0.0/8`, or `*` for any but this machine itself."""
     port: int | None
-    """None: any port."""
+    """None: any port, or ICMP, which has none."""
+    protocol: str = TCP
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{ANY_PORT if self.port is None else self.port}"
+        if self.protocol == ICMP:
+            return f"{ICMP}:{host}"
+        before = "" if self.protocol == TCP else f"{self.protocol}:"
+        return f"{before}{host}:{ANY_PORT if self.port is None else self.port}"
 
     @property
     def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
@@ -46,12 +52,25 @@ class Peer:
             return None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Listen:
+    """A port that the host listens on for a plugin, at any address of the machine."""
+
+    protocol: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.protocol}:{self.port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """The grants of one plugin; the default grants nothing."""
 
     network: tuple[Peer, ...] = ()
-    """Peers that the host connects to for it."""
+    """Peers that the host connects to, and carries datagrams to and from, for it."""
+    listen: tuple[Listen, ...] = ()
+    """Ports that the host listens on for it."""
     native_ports: tuple[int, ...] = ()
     """TCP ports to which native code may connect by itself, at any address: weaker than `network`."""
     read: tuple[str, ...] = ()
@@ -92,6 +111,7 @@ class Grants:
         table["files"] = {
             kind: list(paths) for kind, paths in (("read", self.read), ("write", self.write)) if paths
         }
+        table["listen"] = [str(port) for port in self.listen]
         for name in ("native_ports", "host_calls", "secrets"):
             table[name] = list(getattr(self, name))
         for name in ("processes", *_NUMBERS):
@@ -126,6 +146,7 @@ class _Reader:
             kind: tuple(self.paths(f"files.{kind}", files.get(kind, ()))) for kind in ("read", "write")
         }
         found["network"] = tuple(self.peers(table.get("network", ())))
+        found["listen"] = tuple(self.listening(table.get("listen", ())))
         found["native_ports"] = tuple(self.ports(table.get("native_ports", ())))
         found["host_calls"] = tuple(self.words("host_calls", table, _HOST_CALL, CALLS_EXPECTED))
         found["secrets"] = tuple(self.words("secrets", table, _SECRET, "the name of a configuration key"))
@@ -162,6 +183,14 @@ class _Reader:
         for path, text in self.texts("network", value):
             try:
                 yield peer_of(text)
+            except ValueError as error:
+                self.wrong(path, str(error))
+
+    def listening(self, value: Any) -> Iterator[Listen]:
+        """The ports to listen on."""
+        for path, text in self.texts("listen", value):
+            try:
+                yield listen_of(text)
             except ValueError as error:
                 self.wrong(path, str(error))
 
@@ -215,16 +244,38 @@ def path_problem(text: str) -> str | None:
     return None
 
 
+def listen_of(text: str) -> Listen:
+    """Read `tcp:port` or `udp:port`; raises `ValueError` whose text says what was expected."""
+    protocol, colon, port_text = text.partition(":")
+    if not colon or protocol not in {TCP, UDP} or port_text == ANY_PORT:
+        raise ValueError(f"expected `tcp:port` or `udp:port`, got {text!r}")
+    return Listen(protocol, _port(port_text, text))
+
+
 def peer_of(text: str) -> Peer:
-    """Read `host:port`; raises `ValueError` whose text says what was expected."""
-    host, colon, port_text = text.rpartition(":")
+    """Read `host:port`, `udp:host:port` or `icmp:host`; raises `ValueError` whose text says what was expected."""
+    protocol, colon, rest = text.partition(":")
+    if protocol == ICMP and colon and not rest.isdigit():
+        if rest.count(":") and not (rest.startswith("[") and rest.endswith("]")):
+            raise ValueError(
+                f"expected `icmp:host`, without a port, an IPv6 address in brackets, got {text!r}"
+            )
+        return Peer(_host(rest.removeprefix("[").removesuffix("]"), text), None, ICMP)
+    if protocol in {TCP, UDP} and ":" in rest:
+        return _peer(rest, text, protocol)
+    return _peer(text, text, TCP)
+
+
+def _peer(pair: str, text: str, protocol: str) -> Peer:
+    """Read `host:port`."""
+    host, colon, port_text = pair.rpartition(":")
     if not colon or not host:
-        raise ValueError(f"expected `host:port`, got {text!r}")
+        raise ValueError(f"expected `host:port`, `udp:host:port` or `icmp:host`, got {text!r}")
     port = None if port_text == ANY_PORT else _port(port_text, text)
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if bare == host and ":" in host:
         raise ValueError(f"expected an IPv6 address in brackets, `[address]:port`, got {text!r}")
-    return Peer(_host(bare, text), port)
+    return Peer(_host(bare, text), port, protocol)
 
 
 def _port(port_text: str, text: str) -> int:

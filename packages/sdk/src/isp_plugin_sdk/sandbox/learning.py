@@ -3,7 +3,9 @@
 1. What a plugin has without asking is left out: the interpreter and what it imports, system files, its own project, temporary files.
 2. A name that was resolved with a port is granted instead of the addresses that were connected to on that port.
 3. Peers on this machine itself are left out and told: in tests they stand for the real ones, which nobody can guess.
-4. Reading what is also written is one grant; a file in a folder that is granted already is none.
+4. The same holds for datagrams, and for pings. A port that was bound at this machine's own address is left out and told, too: it may be the tests' own server.
+5. A secret is granted if the plugin read its value. The configuration that the test harness hands over knows that.
+6. Reading what is also written is one grant; a file in a folder that is granted already is none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import PurePosixPath
 
-from isp_plugin_sdk.sandbox.grants import Grants, Peer, path_problem
+from isp_plugin_sdk.sandbox.grants import ICMP, TCP, UDP, Grants, Listen, Peer, path_problem
 
 
 @dataclass(slots=True)
@@ -22,6 +24,11 @@ class Observed:
     written: set[str] = field(default_factory=set)
     resolved: set[tuple[str, int | None]] = field(default_factory=set)
     connected: set[tuple[str, int]] = field(default_factory=set)
+    sent: set[tuple[str, str, int]] = field(default_factory=set)
+    """Datagrams, by protocol, host and port."""
+    bound: set[tuple[str, str, int]] = field(default_factory=set)
+    """Ports of its own, by protocol, host and port."""
+    secrets: set[str] = field(default_factory=set)
     host_calls: set[str] = field(default_factory=set)
     processes: bool = False
 
@@ -29,27 +36,50 @@ class Observed:
 def smallest_grants(observed: Observed, given: Sequence[str]) -> tuple[Grants, tuple[str, ...]]:
     """The grants, and what was left out and why; `given` are folders and files that need no grant."""
     peers, left_out = _peers(observed)
+    listen, left_out_too = _listen(observed)
     write = tuple(_paths(observed.written, given))
     read = tuple(_paths(observed.read, (*given, *write)))
     grants = Grants(
-        network=tuple(sorted(peers)),
+        network=tuple(sorted(peers, key=str)),
+        listen=tuple(sorted(listen)),
         read=read,
         write=write,
         host_calls=tuple(sorted(observed.host_calls)),
+        secrets=tuple(sorted(observed.secrets)),
         processes=observed.processes,
     )
-    return grants, left_out
+    return grants, (*left_out, *left_out_too)
 
 
 def _peers(observed: Observed) -> tuple[set[Peer], tuple[str, ...]]:
-    """Whom it connected to, by name where it knew one."""
+    """Whom it reached, by name where it knew one."""
     names = {(name.lower().rstrip("."), port) for name, port in observed.resolved if not is_address(name)}
-    named_ports = {port for _, port in names}
-    found = {(name, port) for name, port in names if port is not None}
-    found |= {(address, port) for address, port in observed.connected if port not in named_ports}
-    here = {pair for pair in found if is_here(pair[0])}
-    left_out = tuple(f"{Peer(host, port)} is this machine itself" for host, port in sorted(here))
-    return {Peer(host, port) for host, port in found - here}, left_out
+    sent = {(protocol, port) for protocol, _, port in observed.sent}
+    found = {
+        Peer(name, port)
+        for name, port in names
+        if port is not None and ((UDP, port) not in sent or port in {each for _, each in observed.connected})
+    }
+    found |= {Peer(name, port, UDP) for name, port in names if port is not None and (UDP, port) in sent}
+    named = {(peer.protocol, peer.port) for peer in found}
+    found |= {Peer(address, port) for address, port in observed.connected if (TCP, port) not in named}
+    found |= {
+        Peer(host, None if protocol == ICMP else port, protocol)
+        for protocol, host, port in observed.sent
+        if (protocol, port) not in named
+    }
+    here = {peer for peer in found if is_here(peer.host)}
+    left_out = tuple(f"{peer} is this machine itself" for peer in sorted(here, key=str))
+    return found - here, left_out
+
+
+def _listen(observed: Observed) -> tuple[set[Listen], tuple[str, ...]]:
+    """The ports that it listened on, and those left out."""
+    kept = {Listen(protocol, port) for protocol, host, port in observed.bound if not is_here(host)}
+    here = {Listen(protocol, port) for protocol, host, port in observed.bound if is_here(host)} - kept
+    return kept, tuple(
+        f"listening on {each}: it was bound at this machine's own address" for each in sorted(here)
+    )
 
 
 def is_address(text: str) -> bool:

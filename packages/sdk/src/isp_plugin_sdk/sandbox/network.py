@@ -3,7 +3,8 @@
 1. `socket.socket.connect` asks the host for the connection and puts it in the place of the socket's own descriptor; options set before are kept.
 2. `socket.getaddrinfo` and its older kin ask the host, which answers for granted names only; an address needs no question.
 3. asyncio's `sock_connect` does the same without blocking its loop.
-4. What can never be had (UDP, unix sockets, listening) is refused by the kernel; here it only gets an error that says so.
+4. A port to listen on is the host's socket in the place of the plugin's; datagrams are carried by the host (`datagrams`). What can never be had (unix sockets,
+   raw ones) is refused by the kernel; here it only gets an error that says so.
 5. Code that connects by itself, below Python, is not reached by this: it needs a port of `native_ports`.
 6. Nothing that a plugin may not need is imported: asyncio is changed when somebody imports it, the broker made when somebody connects.
 """
@@ -16,6 +17,7 @@ from collections.abc import Collection, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from isp_plugin_sdk.errors import NeverGrantedError, NotGrantedError
 
@@ -38,8 +40,11 @@ KEPT_OPTIONS = tuple(
 _real_init = socket.socket.__init__
 _real_connect = socket.socket.connect
 _real_bind = socket.socket.bind
+_real_listen = socket.socket.listen
+_real_accept = socket.socket.accept
 _real_getaddrinfo = socket.getaddrinfo
 ASYNCIO_LOOP = "asyncio.selector_events"
+LOCALHOST = "localhost"
 ANSWER_GRACE_S = 5.0
 """How much longer than the host is asked to try an answer is waited for."""
 
@@ -51,6 +56,7 @@ class Network:
         self._channel = channel
         self._broker: Broker | None = None
         self.native_ports = native_ports
+        self.listening: WeakSet[socket.socket] = WeakSet()
 
     @property
     def broker(self) -> "Broker":
@@ -76,8 +82,10 @@ class Network:
             return 0
 
         places: tuple[tuple[Any, str, Any], ...] = (
-            (socket.socket, "__init__", _init),
-            (socket.socket, "bind", _bind),
+            (socket.socket, "__init__", self.maker()),
+            (socket.socket, "bind", self.binder()),
+            (socket.socket, "listen", self.listener()),
+            (socket.socket, "accept", _accept),
             (socket.socket, "connect", connect),
             (socket.socket, "connect_ex", connect_ex),
             (socket, "getaddrinfo", self.getaddrinfo),
@@ -110,8 +118,8 @@ class Network:
             return
         timeout = sock.gettimeout() or None
         try:
-            asked = self.broker.connect(*_text(address), family=sock.family, timeout_s=timeout)
-            _adopt(sock, _wait(asked, timeout))
+            asked = self.broker.connect(*host_and_port(address), family=sock.family, timeout_s=timeout)
+            _adopt(sock, wait_for(asked, timeout))
         except NotGrantedError:
             if address[1] not in self.native_ports:
                 raise
@@ -124,7 +132,7 @@ class Network:
         if sock.gettimeout() != 0:
             raise ValueError("the socket must be non-blocking")
         try:
-            asked = self.broker.connect(*_text(address), family=sock.family, timeout_s=None)
+            asked = self.broker.connect(*host_and_port(address), family=sock.family, timeout_s=None)
             _adopt(sock, await wrap_future(asked, loop=loop))
         except NotGrantedError:
             if address[1] not in self.native_ports:
@@ -143,9 +151,13 @@ class Network:
     ) -> list[Any]:
         """Addresses of a granted name, from the host; an address, or none, is answered here."""
         name = host.decode("ascii") if isinstance(host, bytes) else host
+        if name == LOCALHOST and flags & socket.AI_PASSIVE:  # to listen there, which the host decides
+            name = None
+            flags &= ~socket.AI_PASSIVE
+            host = None
         if not name or _is_address(name):
             return _real_getaddrinfo(host, port, family, type, proto, flags)
-        answer = _wait(self.broker.resolve(name, family=int(family)), None)
+        answer = wait_for(self.broker.resolve(name, family=int(family)), None)
         found: list[Any] = []
         for each, address in answer.values["addresses"]:
             found += _real_getaddrinfo(address, port, each, type, proto, flags & ~socket.AI_CANONNAME)
@@ -159,6 +171,91 @@ class Network:
         """The IPv4 addresses of a granted name."""
         found = self.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
         return host, [], [entry[4][0] for entry in found]
+
+    def maker(self) -> Any:
+        """What takes the place of `socket.__init__`: sockets for datagrams come from the host."""
+        network = self
+
+        def init(
+            sock: socket.socket,
+            family: int = -1,
+            type: int = -1,  # noqa: A002  called by this name
+            proto: int = -1,
+            fileno: int | None = None,
+        ) -> None:
+            kind = type & ~(socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) if type != -1 else socket.SOCK_STREAM
+            if kind == socket.SOCK_DGRAM and family in {-1, *INET}:
+                network.datagram(
+                    sock, socket.AF_INET if family == -1 else family, type, max(proto, 0), fileno
+                )
+                return
+            try:
+                _real_init(sock, family, type, proto, fileno)
+            except PermissionError as error:
+                raise NeverGrantedError(
+                    what=f"a socket that is neither TCP nor UDP ({_named(family, type)})",
+                    instead="the host connects for it, to the peers of its grant `network`; for ping make a socket of SOCK_DGRAM and IPPROTO_ICMP",
+                ) from error
+
+        return init
+
+    def datagram(self, sock: socket.socket, family: int, kind: int, proto: int, fileno: int | None) -> None:
+        """Make a socket for datagrams, or one over a copy of its descriptor."""
+        from isp_plugin_sdk.sandbox import datagrams
+
+        relay = 0
+        if fileno is None:
+            answer = wait_for(self.broker.datagram(datagrams.protocol_of(proto), family=int(family)), None)
+            fileno, relay = answer.descriptor, answer.values["relay"]
+        _real_init(sock, family, socket.SOCK_DGRAM, proto, fileno)
+        datagrams.turn(self, sock, relay)
+        if kind & socket.SOCK_NONBLOCK:
+            sock.settimeout(0)
+
+    def binder(self) -> Any:
+        """What takes the place of `bind`: the host's listening socket comes in this one's place."""
+        network = self
+
+        def bind(sock: socket.socket, address: Any) -> None:
+            if not _is_tcp(sock) or not (isinstance(address, tuple) and address[1]):
+                _bind_by_itself(sock, address)
+                return
+            host, port = place_to_listen(sock, address)
+            only_v6 = sock.family == socket.AF_INET6 and bool(
+                sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+            )
+            asked = network.broker.listen("tcp", host, port, family=int(sock.family), only_v6=only_v6)
+            _adopt(sock, wait_for(asked, None))
+            network.listening.add(sock)
+
+        return bind
+
+    def listener(self) -> Any:
+        """What takes the place of `listen`: the host's socket listens already."""
+        network = self
+
+        def listen(sock: socket.socket, *backlog: int) -> None:
+            if sock not in network.listening:
+                try:
+                    _real_listen(sock, *backlog)
+                except PermissionError as error:
+                    raise NeverGrantedError(
+                        what="a port of the system's choice to listen on",
+                        instead="it binds a port of its grant `listen` first",
+                    ) from error
+
+        return listen
+
+
+def _bind_by_itself(sock: socket.socket, address: Any) -> None:
+    """What the kernel refuses is named."""
+    try:
+        _real_bind(sock, address)
+    except PermissionError as error:
+        raise NeverGrantedError(
+            what=f"a port or address of the system's choice ({address!r})",
+            instead="it listens on the ports of its grant `listen`",
+        ) from error
 
 
 class _WhenImported:
@@ -186,31 +283,19 @@ class _WhenImported:
         return spec
 
 
-def _init(
-    sock: socket.socket,
-    family: int = -1,
-    type: int = -1,  # noqa: A002  called by this name
-    proto: int = -1,
-    fileno: int | None = None,
-) -> None:
-    """Make a socket; what the kernel refuses is named."""
-    try:
-        _real_init(sock, family, type, proto, fileno)
-    except PermissionError as error:
-        raise NeverGrantedError(
-            what=f"a socket that is not TCP ({_named(family, type)})",
-            instead="the host connects for it over TCP, to the peers of its grant `network`",
-        ) from error
+def _accept(sock: socket.socket) -> tuple[socket.socket, Any]:
+    """Take a connection; another worker of this plugin may have made the socket that both listen on one that never blocks."""
+    while True:
+        try:
+            return _real_accept(sock)
+        except BlockingIOError:
+            timeout = sock.gettimeout()
+            if timeout == 0:
+                raise
+            import select
 
-
-def _bind(sock: socket.socket, address: Any) -> None:
-    """Bind a socket; what the kernel refuses is named."""
-    try:
-        _real_bind(sock, address)
-    except PermissionError as error:
-        raise NeverGrantedError(
-            what=f"a port or address of its own ({address!r})", instead="it can connect, but not listen"
-        ) from error
+            if not select.select([sock], [], [], timeout)[0]:
+                raise TimeoutError("timed out") from None
 
 
 def _gethostbyaddr(host: str) -> Any:
@@ -241,7 +326,7 @@ def _is_address(text: str) -> bool:
     return False
 
 
-def _text(address: Any) -> tuple[str, int]:
+def host_and_port(address: Any) -> tuple[str, int]:
     """Host and port of an address as Python takes it."""
     host, port = address[0], address[1]
     if not isinstance(port, int):
@@ -250,7 +335,16 @@ def _text(address: Any) -> tuple[str, int]:
     return text or "0.0.0.0", port  # noqa: S104  what an empty host means to connect
 
 
-def _wait(asked: Any, timeout: float | None) -> "Answer":
+def place_to_listen(sock: socket.socket, address: Any) -> tuple[str, int]:
+    """Host and port of an address to bind; an empty host is every address, `localhost` the machine itself."""
+    host, port = host_and_port(address)
+    v6 = sock.family == socket.AF_INET6
+    if not address[0]:
+        return "::" if v6 else "0.0.0.0", port  # noqa: S104  what an empty host means to bind
+    return (("::1" if v6 else "127.0.0.1") if host == LOCALHOST else host), port
+
+
+def wait_for(asked: Any, timeout: float | None) -> "Answer":
     """The host's answer; `TimeoutError` as a plain socket would raise it."""
     from concurrent.futures import TimeoutError as FutureTimeoutError
 

@@ -38,6 +38,8 @@ class SandboxPolicy(NamedTuple):
     """Programs that it may become (a plugin in another language), although it may start none."""
     native_ports: tuple[int, ...] = ()
     """TCP ports to which it may connect by itself; without any it cannot connect, only be handed connections."""
+    accept: bool = False
+    """Whether it may take connections from a listening socket that the host hands it; it can make none itself."""
     processes: bool = False
     memory_mb: int | None = DEFAULT_MEMORY_MB
     cpu_seconds: int | None = None

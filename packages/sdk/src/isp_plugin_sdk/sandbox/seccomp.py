@@ -47,7 +47,8 @@ KERNEL = """bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uri
     name_to_handle_at open_by_handle_at"""
 SHARED_MEMORY = """shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink
     mq_timedsend mq_timedreceive mq_notify mq_getsetattr memfd_create memfd_secret"""
-LISTENING = "bind listen accept accept4"
+LISTENING = "bind listen"
+ACCEPTING = "accept accept4"
 WATCHING = "inotify_init inotify_init1 inotify_add_watch"
 FILE_ATTRIBUTES = """chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr
     lremovexattr fremovexattr utime utimes futimesat utimensat truncate"""
@@ -64,6 +65,8 @@ class FilterNeeds(NamedTuple):
     """Whether it may become another program."""
     connect: bool = False
     """Whether it may connect by itself, to the ports that Landlock allows."""
+    accept: bool = False
+    """Whether it may take connections from a listening socket that it was handed."""
     file_attributes: bool = False
     """Whether it may change modes, owners, times and attributes of files: another user, or a file system view of its own, keeps them to its folder."""
 
@@ -104,6 +107,8 @@ def _refused(needs: FilterNeeds) -> Iterator[str]:
         yield "fork vfork"
     if not needs.processes and not needs.execute:
         yield "execve execveat"
+    if not needs.accept:
+        yield ACCEPTING
     if not needs.connect:
         yield "connect"
     if not needs.file_attributes:

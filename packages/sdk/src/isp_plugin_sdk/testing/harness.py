@@ -244,8 +244,17 @@ class PluginHarness:
         if returned is not True:
             raise InitializeError(got=repr(returned), log="; ".join(self.messages) or "nothing")
 
+    @staticmethod
+    def watched(config: dict[str, Any], schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What the plugin is handed; `isp-plugins sandbox learn` puts in its place what notes which secrets are read."""
+        return config
+
     def _checked(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """A complete configuration of the plugin's own."""
+        """A complete configuration of the plugin's own, as it is handed over."""
+        return self.watched(self._complete(config), self._schema)
+
+    def _complete(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """With defaults, checked."""
         if self._schema is None:
             return dict(checks.private(dict(config)))
         try:

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from isp_plugin_sdk.sandbox.grants import ANY_HOST, STORAGE, Grants
+from isp_plugin_sdk.sandbox.grants import ANY_HOST, ICMP, STORAGE, TCP, UDP, Grants
 
 
 class DenialKind(StrEnum):
     """What kind of thing was denied."""
 
     CONNECT = "connect"
-    """A connection to a peer that is not granted, or a name that led to where it must not."""
+    """A connection or a datagram to a peer that is not granted, or a name that led to where it must not."""
+    LISTEN = "listen"
+    """A port that is not granted to listen on."""
     RESOLVE = "resolve"
     """The addresses of a name that is not granted."""
     HOST_CALL = "host_call"
@@ -72,6 +74,11 @@ _CALLS = {
     "dispatch": "run hooks of the host",
     "emit": "tell events to other plugins",
 }
+_REACHING = {
+    TCP: "connect over TCP, by way of the host",
+    UDP: "exchange datagrams, by way of the host",
+    ICMP: "send echo requests (ping), by way of the host",
+}
 _NUMBERS = {
     "memory_mb": "MiB of memory",
     "cpu_seconds": "seconds of processor time in its life",
@@ -111,10 +118,7 @@ def _larger(mine: int | None, other: int | None) -> bool:
 
 def _lines(grants: Grants) -> Iterator[GrantLine]:
     """One line for each grant."""
-    for peer in grants.network:
-        many = peer.host == ANY_HOST or (peer.network is not None and peer.network.num_addresses > 1)
-        wide = peer.port is None or many
-        yield GrantLine("network", str(peer), "connect over TCP, by way of the host", weak=wide)
+    yield from _network_lines(grants)
     for port in grants.native_ports:
         yield GrantLine("native_ports", str(port), "connect to this port of any address", weak=True)
     for path in grants.read:
@@ -133,3 +137,14 @@ def _lines(grants: Grants) -> Iterator[GrantLine]:
     for name, unit in _NUMBERS.items():
         if (value := getattr(grants, name)) is not None:
             yield GrantLine(name, str(value), unit)
+
+
+def _network_lines(grants: Grants) -> Iterator[GrantLine]:
+    """Whom it reaches, and who reaches it."""
+    for peer in grants.network:
+        many = peer.host == ANY_HOST or (peer.network is not None and peer.network.num_addresses > 1)
+        wide = peer.port is None or many
+        wide = wide if peer.protocol != ICMP else many
+        yield GrantLine("network", str(peer), _REACHING[peer.protocol], weak=wide)
+    for listen in grants.listen:
+        yield GrantLine("listen", str(listen), "be reached by anybody who reaches this port of the machine")

@@ -62,6 +62,9 @@ def _observed(told: dict[str, Any]) -> Observed:
         written=set(told["written"]),
         resolved={(name, port) for name, port in told["resolved"]},
         connected={(address, port) for address, port in told["connected"]},
+        sent={(protocol, host, port) for protocol, host, port in told["sent"]},
+        bound={(protocol, host, port) for protocol, host, port in told["bound"]},
         host_calls=set(told["host_calls"]),
+        secrets=set(told["secrets"]),
         processes=told["processes"],
     )

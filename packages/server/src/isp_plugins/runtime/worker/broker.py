@@ -1,10 +1,11 @@
-"""Connects and resolves for one worker, and hands the connections over: the only way out that a sandboxed plugin has.
+"""Connects, listens and resolves for one worker, and hands the sockets over: the only way out that a sandboxed plugin has.
 
 1. What is asked is checked against the grants before anything is resolved, and every address that a name led to is checked once more.
 2. A connection that turns out to lead to this machine itself, although only a name was granted, is closed before the worker sees it.
 3. A refusal is answered with the grant to ask for, and told to whoever counts and records denials. It is never more than an answer: the worker lives on.
 4. A worker has at most `MAX_UNDER_WAY` questions under way, further ones are answered as busy; an answer waits until the worker has room for it.
 5. A packet that is not a question ends the broker: the worker speaks another language, or lies.
+6. Datagrams are carried (`datagrams`): a socket of theirs could send anywhere, so none is handed over.
 """
 
 import array
@@ -19,13 +20,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from isp_plugin_sdk.sandbox.broker import MAX_PACKET, MAX_UNDER_WAY
-from isp_plugin_sdk.sandbox.grants import Grants, Peer
+from isp_plugin_sdk.sandbox.grants import TCP, UDP, Grants, Peer
 from isp_plugins.contracts.grants import Denial, DenialKind
+from isp_plugins.runtime.worker.datagram_desk import DatagramDesk, shown_peer
+from isp_plugins.runtime.worker.listeners import Listeners
 from isp_plugins.runtime.worker.peers import Address, Peers, address_of
+from isp_plugins.runtime.worker.questions import read_question
 
 MAX_TIMEOUT_S = 120.0
-MAX_HOST = 253
-_FAMILIES = frozenset({0, int(socket.AF_INET), int(socket.AF_INET6)})
 
 Reply = tuple[dict[str, Any], socket.socket | None]
 
@@ -46,9 +48,13 @@ class WorkerBroker:
         grants: Grants,
         on_denial: Callable[[Denial], None],
         *,
+        plugin_id: int = 0,
+        listeners: Listeners | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._peers = Peers(grants.network)
+        self._peers = Peers([peer for peer in grants.network if peer.protocol == TCP])
+        self._desk = DatagramDesk(grants, plugin_id, listeners or Listeners(), on_denial, clock)
+        self._every = (self._peers, *self._desk.peers.values())
         self._on_denial = on_denial
         self._clock = clock
         self._channel: socket.socket | None = None
@@ -70,6 +76,7 @@ class WorkerBroker:
             asyncio.get_running_loop().remove_reader(channel.fileno())
             asyncio.get_running_loop().remove_writer(channel.fileno())
             channel.close()
+        self._desk.close()
         own = asyncio.current_task()
         for task in self._under_way:
             if task is not own:
@@ -82,7 +89,7 @@ class WorkerBroker:
             return
         try:
             text = channel.recv(MAX_PACKET)
-            question = _question(text)
+            number, kind, values = read_question(text)
         except BlockingIOError:
             return
         except (OSError, ValueError):
@@ -91,24 +98,31 @@ class WorkerBroker:
         if len(self._under_way) >= MAX_UNDER_WAY:
             busy = {"kind": "os", "errno": errno.EAGAIN, "message": "too many connects at once"}
             with contextlib.suppress(OSError):
-                channel.send(json.dumps({"id": question["id"], "error": busy}).encode(), socket.MSG_DONTWAIT)
+                channel.send(json.dumps({"id": number, "error": busy}).encode(), socket.MSG_DONTWAIT)
             return
-        task = asyncio.get_running_loop().create_task(self._answer(question))
+        task = asyncio.get_running_loop().create_task(self._answer(number, kind, values))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _answer(self, question: dict[str, Any]) -> None:
+    async def _answer(self, number: int, kind: str, values: dict[str, Any]) -> None:
         """Work out one answer and send it."""
         given: socket.socket | None = None
+        answers: dict[str, Callable[..., Awaitable[Reply]]] = {
+            "connect": self._connect,
+            "resolve": self._resolve,
+            "datagram": self._datagram,
+            "reach": self._reach,
+            "listen": self._listen,
+        }
         try:
-            if "connect" in question:
-                reply, given = await self._connect(**question["connect"])
-            else:
-                reply = await self._resolve(**question["resolve"])
+            reply, given = await answers[kind](**values)
         except RefusedError as error:
             reply = {"error": error.told}
+        except OSError as error:
+            message = error.strerror or str(error)
+            reply = {"error": {"kind": "os", "errno": error.errno or 0, "message": message}}
         try:
-            await self._send(reply | {"id": question["id"]}, given)
+            await self._send(reply | {"id": number}, given)
         finally:
             if given is not None:
                 given.close()
@@ -153,13 +167,10 @@ class WorkerBroker:
         limit = min(max(timeout_ms / 1000, 0.001), MAX_TIMEOUT_S)
         try:
             async with asyncio.timeout(limit):
-                addresses = [address] if address else await self._addresses(name, family, port)
+                addresses = [address] if address else await self._addresses(name, family, port, self._peers)
                 return await self._first_of(addresses, name, port)
         except TimeoutError:
             raise RefusedError({"kind": "timeout"}) from None
-        except OSError as error:
-            message = error.strerror or str(error)
-            raise RefusedError({"kind": "os", "errno": error.errno or 0, "message": message}) from error
 
     def _may_reach(self, name: str, address: Address | None, port: int) -> bool:
         """Whether the grants allow it as it is asked."""
@@ -188,17 +199,51 @@ class WorkerBroker:
             return False
         return bool(connection.getsockname()[0] == connection.getpeername()[0])
 
-    async def _resolve(self, *, host: str, family: int) -> dict[str, Any]:
+    async def _resolve(self, *, host: str, family: int) -> Reply:
         """Resolve a granted name."""
         name = host.lower().rstrip(".")
-        if not self._peers.may_resolve(name):
+        peers = next((each for each in self._every if each.may_resolve(name)), None)
+        if peers is None:
             grant = f'network = ["{name}:PORT"]'
             raise self._denied(DenialKind.RESOLVE, f"the addresses of {name}", grant)
-        addresses = await self._addresses(name, family, None)
+        addresses = await self._addresses(name, family, None, peers)
         families = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}
-        return {"addresses": [[families[address.version], str(address)] for address in addresses]}
+        return {"addresses": [[families[address.version], str(address)] for address in addresses]}, None
 
-    async def _addresses(self, name: str, family: int, port: int | None) -> list[Address]:
+    async def _datagram(self, *, protocol: str, family: int) -> Reply:
+        """A socket for datagrams."""
+        if not self._desk.may_have(protocol):
+            what, form = ("a socket for UDP", "udp:HOST:PORT") if protocol == UDP else ("ping", "icmp:HOST")
+            raise self._denied(DenialKind.CONNECT, what, f'network = ["{form}"]', said=what)
+        return self._desk.open(protocol, family)
+
+    async def _reach(self, *, protocol: str, host: str, port: int, family: int) -> Reply:
+        """Where datagrams for this peer go, or why they would not."""
+        name = host.lower().rstrip(".")
+        address = address_of(name)
+        if not self._desk.may_reach(protocol, name, address, port):
+            shown = shown_peer(protocol, name, port)
+            raise self._denied(
+                DenialKind.CONNECT, str(shown), f'network = ["{shown}"]', said=f"to reach {shown}"
+            )
+        if address is None:
+            peers = self._desk.peers[protocol]
+            addresses = await self._addresses(name, family, port, peers)
+            address = next(
+                (each for each in addresses if self._desk.may_reach(protocol, name, each, port)), None
+            )
+            if address is None:
+                raise self._misled(name, addresses[0], port)
+        return {"peer": [str(address), port]}, None
+
+    async def _listen(self, *, protocol: str, port: int, **where: Any) -> Reply:
+        """Listen on a granted port."""
+        if not self._desk.may_listen(protocol, port):
+            what = f"{protocol}:{port}"
+            raise self._denied(DenialKind.LISTEN, what, f'listen = ["{what}"]', said=f"to listen on {what}")
+        return self._desk.listen(protocol=protocol, port=port, **where)
+
+    async def _addresses(self, name: str, family: int, port: int | None, peers: Peers) -> list[Address]:
         """The addresses of a granted name that it may stand for."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
@@ -207,11 +252,12 @@ class WorkerBroker:
         except socket.gaierror as error:
             raise RefusedError({"kind": "dns", "code": error.errno, "message": error.strerror}) from error
         addresses = [*dict.fromkeys(found_ for entry in found if (found_ := address_of(str(entry[4][0]))))]
-        allowed = [each for each in addresses if self._peers.may_name_lead_to(name, each, port)]
+        allowed = [each for each in addresses if peers.may_name_lead_to(name, each, port)]
         if addresses and not allowed:
             raise self._misled(name, addresses[0], port)
         for address in allowed:
-            self._peers.remember(name, address, self._clock())
+            for each_of in self._every:
+                each_of.remember(name, address, self._clock())
         return allowed
 
     def _misled(self, name: str, address: Address, port: int | None) -> RefusedError:
@@ -219,40 +265,11 @@ class WorkerBroker:
         what = f"{name}, which leads to {address}: the machine itself or its own wire"
         return self._denied(DenialKind.CONNECT, what, f'network = ["{Peer(str(address), port)}"]')
 
-    def _denied(self, kind: DenialKind, what: str, grant: str) -> RefusedError:
+    def _denied(self, kind: DenialKind, what: str, grant: str, said: str = "") -> RefusedError:
         """Tell of a denial, and make the answer."""
         self._on_denial(Denial(kind, what[:200], grant[:200]))
-        said = what if kind is DenialKind.RESOLVE else f"a connection to {what}"
+        said = said or (what if kind is DenialKind.RESOLVE else f"a connection to {what}")
         return RefusedError({"kind": "not_granted", "what": said, "grant": grant})
-
-
-def _question(text: bytes) -> dict[str, Any]:
-    """Read a packet; `ValueError` for anything that is not a question."""
-    if not text:
-        raise ValueError("the worker closed its end")
-    question = json.loads(text)
-    if not isinstance(question, dict) or type(question.get("id")) is not int:
-        raise ValueError("expected a question with an id")
-    asked = [key for key in ("connect", "resolve") if key in question]
-    if len(asked) != 1 or not _fits(asked[0], question[asked[0]]):
-        raise ValueError("expected one of connect and resolve")
-    return question
-
-
-def _fits(kind: str, values: Any) -> bool:
-    """Whether the members of a question are what they must be, no more and no less."""
-    numbers = ("port", "timeout_ms", "family") if kind == "connect" else ("family",)
-    if not isinstance(values, dict) or set(values) != {"host", *numbers}:
-        return False
-    host = values["host"]
-    return (
-        isinstance(host, str)
-        and 0 < len(host) <= MAX_HOST
-        and host.isprintable()
-        and all(type(values[name]) is int for name in numbers)
-        and values["family"] in _FAMILIES
-        and 0 <= values.get("port", 0) <= 65535
-    )
 
 
 async def _connected(address: Address, port: int) -> socket.socket:

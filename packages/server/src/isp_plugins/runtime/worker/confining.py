@@ -29,6 +29,7 @@ from isp_plugins.contracts.worker import WorkerProgram
 from isp_plugins.runtime.worker.broker import WorkerBroker
 from isp_plugins.runtime.worker.grant_check import GrantCheck
 from isp_plugins.runtime.worker.granted_calls import GrantedHostCalls
+from isp_plugins.runtime.worker.listeners import Listeners
 
 FOLDERS = "workers"
 """Below the data directory: one folder for each plugin, named by its id."""
@@ -114,6 +115,8 @@ class Confiner:
     first_uid: int
     """User number of the plugin with id 0, where the host is root; 0: workers stay root."""
     on_denial: Callable[[int, str, Denial], None]
+    listeners: Listeners = field(default_factory=Listeners)
+    """The ports that it listens on for its workers."""
 
     def confine(self, request: StartRequest, program: WorkerProgram) -> Confinement | None:
         """What confines this worker; None for a program without grants. `GrantsInvalidError` where the grants reach too far, `OSError`."""
@@ -131,7 +134,8 @@ class Confiner:
         check = GrantCheck.of(grants)
         environment = {"HOME": str(folder), "TMPDIR": str(folder / "tmp"), POLICY_VARIABLE: policy.to_json()}
         host = GrantedHostCalls(request.host, check, deny)
-        return Confinement(policy, host, check, deny, environment, WorkerBroker(grants, deny))
+        broker = WorkerBroker(grants, deny, plugin_id=request.plugin_id, listeners=self.listeners)
+        return Confinement(policy, host, check, deny, environment, broker)
 
     def _policy(self, grants: Grants, program: WorkerProgram, folder: Path, uid: int | None) -> SandboxPolicy:
         limits = program.limits

@@ -1,7 +1,7 @@
-"""Ends what workers left behind where the kernel does not: processes are known beyond doubt by a mark in the environment that they began with.
+"""Ends what workers left behind where the kernel does not: processes are known beyond doubt by a brand in the environment that they began with.
 
-1. Each worker begins with a mark of its own: the secret of the data directory, and a random part. Everything it starts inherits it; nobody else can have it.
-2. A process is opened (pidfd) before its mark is read, and signalled through what was opened: a number that is given to somebody else in between
+1. Each worker begins with a brand of its own: the secret of the data directory, and a random part. Everything it starts inherits it; nobody else can have it.
+2. A process is opened (pidfd) before its brand is read, and signalled through what was opened: a number that is given to somebody else in between
    is never signalled.
 3. Once at a worker's end, for what left its group; once at the host's start, for what a host that was killed left: one data directory has one host.
 4. A process that emptied its environment is not found. Only a namespace of processes holds that one (`isp_plugin_sdk.sandbox.lineage`).
@@ -18,8 +18,8 @@ from pathlib import Path
 from isp_plugins.durable_file import create_private
 
 _logger = logging.getLogger(__name__)
-VARIABLE = "ISP_PLUGIN_MARK"
-FILE = "workers.mark"
+VARIABLE = "ISP_PLUGIN_BRAND"
+FILE = "workers.brand"
 PROC = Path("/proc")
 ROUNDS = 50
 """Somebody who starts processes faster than they are ended would keep the host busy for ever."""
@@ -27,10 +27,10 @@ ROUNDS = 50
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """Marks the workers of one host, and ends what bears a mark."""
+    """Brands the workers of one host, and ends what bears a brand."""
 
     family: str
-    """Begins every mark."""
+    """Begins every brand."""
 
     @classmethod
     def of(cls, data_dir: Path | None) -> "Leftovers":
@@ -53,16 +53,16 @@ class Leftovers:
             )
         return found
 
-    def mark(self) -> str:
-        """A new worker's mark."""
+    def brand(self) -> str:
+        """A new worker's brand."""
         return f"{self.family}-{secrets.token_hex(16)}"
 
-    def end(self, mark: str) -> int:
-        """Kill whatever bears this mark; how many processes. Blocks for some milliseconds."""
-        return _end(f"{VARIABLE}={mark}\0".encode())
+    def end(self, brand: str) -> int:
+        """Kill whatever bears this brand; how many processes. Blocks for some milliseconds."""
+        return _end(f"{VARIABLE}={brand}\0".encode())
 
     def end_all(self) -> int:
-        """Kill whatever bears any mark of this data directory; only where no worker of it is running."""
+        """Kill whatever bears any brand of this data directory; only where no worker of it is running."""
         return _end(f"{VARIABLE}={self.family}-".encode())
 
 

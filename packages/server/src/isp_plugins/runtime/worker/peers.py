@@ -22,11 +22,16 @@ LOCALHOST = "localhost"
 
 
 class Peers:
-    """The network grants of one worker, and what was resolved for it."""
+    """The network grants of one worker for one protocol, and what was resolved for it."""
 
     def __init__(self, granted: Sequence[Peer]) -> None:
         self._granted = tuple(granted)
         self._resolved: OrderedDict[tuple[Address, str], float] = OrderedDict()
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody at all is granted."""
+        return bool(self._granted)
 
     def may_resolve(self, name: str) -> bool:
         """Whether any grant is for this name."""

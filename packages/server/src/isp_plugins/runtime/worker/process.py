@@ -2,7 +2,7 @@
 
 1. Nothing of the host reaches it: no environment beside what stands here, no descriptors beside its channel and its output.
 2. It leads a session and group of its own, so that what it started ends with it. What leaves them ends by the kernel where the worker has a
-   namespace of processes, else the host looks for it by its mark (`leftovers`).
+   namespace of processes, else the host looks for it by its brand (`leftovers`).
 3. Its pid is ours until we reap it, so a signal can never reach somebody else: nothing is signalled after that.
 4. A Python worker asks the kernel for its own death when the host dies; a `command` of another language is started through a step that
    asks for it (Linux).
@@ -84,12 +84,12 @@ def start(
     program: WorkerProgram,
     loop: asyncio.AbstractEventLoop,
     confinement: Confinement | None = None,
-    mark: str | None = None,
+    brand: str | None = None,
 ) -> tuple[WorkerProcess, socket.socket]:
     """Start a worker; its process and the host's end of its channel. `OSError` where that is impossible."""
     ours, theirs = socket.socketpair()
     try:
-        child = _spawn(program, theirs, confinement, mark)
+        child = _spawn(program, theirs, confinement, brand)
         process = WorkerProcess(child, loop)
     except BaseException:
         ours.close()
@@ -108,11 +108,11 @@ def environment_of(program: WorkerProgram) -> dict[str, str]:
 
 
 def _spawn(
-    program: WorkerProgram, end: socket.socket, confinement: Confinement | None, mark: str | None
+    program: WorkerProgram, end: socket.socket, confinement: Confinement | None, brand: str | None
 ) -> "subprocess.Popen[bytes]":
     environment, argv = environment_of(program), list(program.argv)
-    if mark is not None:
-        environment[leftovers.VARIABLE] = mark
+    if brand is not None:
+        environment[leftovers.VARIABLE] = brand
     through: tuple[str, str] = ("-c", _THROUGH)
     given: tuple[int, ...] = ()
     if confinement is not None:

@@ -57,7 +57,7 @@ class Worker:
     ) -> None:
         self.request = request
         self._leftovers = leftovers or Leftovers.of(None)
-        self._mark = self._leftovers.mark()
+        self._brand = self._leftovers.brand()
         self.confinement = confinement
         self.sandbox: Mapping[str, Any] | None = None
         """What holds of its sandbox, as it says; None: it has none."""
@@ -81,7 +81,7 @@ class Worker:
     async def start(self) -> None:
         """Start the process and open its channel; `OSError`."""
         self._started_at: datetime = self._clock.now()
-        self.process, end = processes.start(self.program, self._loop, self.confinement, self._mark)
+        self.process, end = processes.start(self.program, self._loop, self.confinement, self._brand)
         self._outputs = [
             Output(stream, level, self.log, self._loop)
             for stream, level in zip(self.process.outputs, (logging.INFO, logging.INFO), strict=False)
@@ -249,7 +249,7 @@ class Worker:
         """Wait for its end, take in its last words, and tell everybody."""
         ending = await asyncio.shield(self.process.ended)
         if self._may_have_left_some():
-            await asyncio.to_thread(self._leftovers.end, self._mark)
+            await asyncio.to_thread(self._leftovers.end, self._brand)
         with suppress(TimeoutError):
             async with asyncio.timeout(GONE_S):
                 await self._channel_closed.wait()
