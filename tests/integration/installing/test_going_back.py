@@ -140,6 +140,7 @@ async def test_open_circuit_breaker_leads_back(settings, tmp_path):
         for _ in range(bench.system.settings.breaker_failures):
             await welcome(bench)
         assert "Its circuit breaker opened" in await back_on(bench, plugin_id, "1.0.0")
+        await until(lambda: bench.system.directory.get(plugin_id).tripped is None, within=LONG_S)
         assert await rows(bench, plugin_id) == before
         assert (await welcome(bench))["status"] == "ok"
 
