@@ -191,7 +191,7 @@ async def measure(table, options):
 
 
 async def slices(contest, system, plugin_id, caller, options):
-    """Seconds of each call in slices without changes, and with."""
+    """Seconds of each call, slice by slice, without changes and with."""
     each, count = options.seconds / options.slices, options.slices
     changes = [[] for _ in range(count)]
     for number in range(options.reloads):
@@ -200,9 +200,9 @@ async def slices(contest, system, plugin_id, caller, options):
         changes[(2 * number + 1) * count // (2 * options.upgrades)].append(f"{number + 2}.0.0")
     calm, changing = [], []
     for wanted in changes:
-        calm += await caller.call(each)
+        calm.append(await caller.call(each))
         beside = asyncio.create_task(change(contest, system, plugin_id, wanted, each))
-        changing += await caller.call(each, beside)
+        changing.append(await caller.call(each, beside))
         await beside
     return calm, changing
 
@@ -229,14 +229,20 @@ def tell_changes(table, contest, caller, calm, changing, options):
     table.add(Row(f"{what}: errors", len(caller.errors), f"of {caller.called}", at_most=0))
     table.add(Row("calls that did not run", lost, "calls", at_most=0))
     table.add(Row("calls that ran twice", twice, "calls", at_most=0))
-    for name, cut in (("median", 49), ("p99", 98), ("p99.9", 998)):
-        before, after = (
-            statistics.quantiles(took, n=1000 if cut > 99 else 100)[cut] for took in (calm, changing)
-        )
+    for name, share in (("median", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+        before, after = (at(share, itertools.chain(*took)) for took in (calm, changing))
         bar = P99_AT_MOST if name == "p99" else None
         table.add(Row(f"{name} with changes, to without ({before * 1e6:,.0f} us)", after / before, "x", after * 1e9, at_most=bar))  # fmt: skip
-    table.add(Row("slowest call with changes", max(changing) * 1e3, "ms"))
-    table.add(Row("slowest call without", max(calm) * 1e3, "ms"))
+    ratios = [at(0.99, after) / at(0.99, before) for before, after in zip(calm, changing, strict=True)]
+    table.add(Row("p99, median of the slices' ratios", statistics.median(ratios), "x"))
+    for what, took in (("with changes", changing), ("without", calm)):
+        table.add(Row(f"slowest call {what}", max(map(max, took)) * 1e3, "ms"))
+
+
+def at(share, took):
+    """The time that such a share of the calls did not exceed."""
+    ordered = sorted(took)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
 async def tell_return(table, contest, system, plugin_id, options):

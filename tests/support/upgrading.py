@@ -59,7 +59,8 @@ SCHEMA2 = {
 
 
 def first(folder, **more):
-    return package(folder, source=V1, config_schema=SCHEMA, hooks=[HOOK], grants=STORES, **more)
+    described = {"source": V1, "config_schema": SCHEMA, "hooks": [HOOK], "grants": STORES} | more
+    return package(folder, **described)
 
 
 def second(folder, source=V2, version="2.0.0", **more):

@@ -27,13 +27,18 @@ from support.packages import SCHEMA, FilePackages, files_of, package
 
 TESTS = Path(__file__).parents[2]
 UPGRADE_STEPS = ("fetch", "unpack", "resolve", "build_environment", "keep", "migrate", "switch")
+ROLLBACK_STEPS = ("find", "switch")
 LONGEST_LIFE_S = 2.5
+LONGEST_SWITCH_S = 0.8
+"""About what the switch takes: the new version starts, takes over, and the old one ends."""
+HOOKS = {"1.0.0": [HOOK], "2.0.0": [HOOK, HOOK | {"hook_name": "customer_updated"}]}
 SOURCE = """
 from app.services.plugin_service import PluginInterface
 
 
 class Plugin(PluginInterface):
     def initialize(self):
+        self.context.set("started", "{version}")
         return True
 
     def migrate(self, from_version, config):
@@ -91,7 +96,7 @@ async def test_killed_in_a_step_of_an_upgrade_is_old_or_new_as_a_whole(
     await killed_and_whole(first, tmp_path / "it", "2.0.0", step)
 
 
-@pytest.mark.parametrize("step", ["find", "switch"])
+@pytest.mark.parametrize("step", ROLLBACK_STEPS)
 async def test_killed_in_a_step_of_a_rollback_is_old_or_new_as_a_whole(
     step: str, second: Path, tmp_path: Path
 ) -> None:
@@ -102,7 +107,22 @@ async def test_killed_in_a_step_of_a_rollback_is_old_or_new_as_a_whole(
 async def test_killed_at_any_moment_is_old_or_new_as_a_whole(
     first: Path, second: Path, tmp_path: Path
 ) -> None:
-    await at_random(first, second, tmp_path, times=5)
+    await at_random(first, second, tmp_path, times=2)
+
+
+@pytest.mark.timeout(300)
+async def test_killed_anywhere_in_the_switch_is_old_or_new_as_a_whole(
+    first: Path, second: Path, tmp_path: Path
+) -> None:
+    await in_each_step(first, second, tmp_path, steps=("switch",), times=3)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+async def test_killed_fifty_times_in_each_step_is_old_or_new_as_a_whole(
+    first: Path, second: Path, tmp_path: Path
+) -> None:
+    await in_each_step(first, second, tmp_path, steps=(*UPGRADE_STEPS, "find"), times=50)
 
 
 @pytest.mark.soak
@@ -118,20 +138,35 @@ async def at_random(first: Path, second: Path, folder: Path, *, times: int) -> N
         await killed_and_whole(second, folder / f"back{number}", "-", "-", life_s / 2)
 
 
-async def killed_and_whole(
-    origin: Path, folder: Path, target: str, step: str, life_s: float | None = None
+async def in_each_step(
+    first: Path, second: Path, folder: Path, *, steps: tuple[str, ...], times: int
 ) -> None:
+    """Killed in a step of an upgrade and of a rollback, at any moment of what a step takes."""
+    for number in range(times):
+        for step in steps:
+            more_s = random.uniform(0, LONGEST_SWITCH_S) if step == "switch" else 0.0
+            if step in UPGRADE_STEPS:
+                await killed_and_whole(first, folder / f"up{number}{step}", "2.0.0", step, more_s=more_s)
+            if step in ROLLBACK_STEPS:
+                await killed_and_whole(second, folder / f"back{number}{step}", "-", step, more_s=more_s)
+
+
+async def killed_and_whole(
+    origin: Path, folder: Path, target: str, step: str, life_s: float | None = None, *, more_s: float = 0.0
+) -> None:
+    """Kill it once it is in the step and so much later, or so long after it began; then it must be whole."""
     await asyncio.to_thread(shutil.copytree, origin, folder)
     file = "-" if target == "-" else str(made(folder, target))
-    await kill_in(folder, file, step, life_s)
+    await kill_in(folder, file, step, life_s, more_s)
     async with opened(folder) as system:
         for operation in (await system.operations.page(OperationFilters())).items:
             assert (await system.operations.wait(operation.id, 60)).is_ended
         await is_whole(system)
+    await asyncio.to_thread(shutil.rmtree, folder)
 
 
 async def is_whole(system: PluginSystem) -> None:
-    """Version, release, configuration, storage and files all belong to one version, and that works."""
+    """Version, release, configuration, subscriptions, storage, code, environment and files all belong to one version, and that works."""
     record = system.directory.by_name("sample")
     assert record.state is State.ACTIVE
     assert record.release is not None
@@ -139,15 +174,19 @@ async def is_whole(system: PluginSystem) -> None:
     resolved = await system.configuration.resolved(record.id, ConfigSchema.of(record.config_schema))
     assert (resolved["greeting"], resolved["password"]) == (f"hi {record.version}", "s3cret")
     async with system.database.reading() as session:
-        (stored,) = await session.scalars(select(PluginStorageItem.value))
-    assert stored == "1.0.0"
+        found = await session.execute(select(PluginStorageItem.key, PluginStorageItem.value))
+        assert dict(row for row in found.all()) == {"last": "1.0.0", "started": record.version}
+    hooks = {view.hook_name for view in await system.manager.hooks(record.id)}
+    assert hooks == {hook["hook_name"] for hook in HOOKS[record.version]}
     (newest, *_) = (await system.operations.page(OperationFilters())).items
     if newest.state is OperationState.SUCCEEDED:
         assert newest.result is not None
         assert newest.result["version"] == record.version
-    kept = {one["digest"].removeprefix("sha256:") for one in await system.upgrader.releases(record.id)}
+    kept = await system.upgrader.releases(record.id)
     files = files_of(system.settings.data_dir)
-    assert (set(files["artifacts"]), files["staging"]) == (kept, [])
+    assert set(files["artifacts"]) == {one["digest"].removeprefix("sha256:") for one in kept}
+    assert set(files["environments"]) == {one["environment"] for one in kept}
+    assert files["staging"] == []
     result = (await system.dispatch("customer_created", {"id": 7})).to_dict()
     assert [one["value"] for one in result["subscriptions"]] == [f"hi {record.version}"]
     assert (await system.audit.verify()).ok
@@ -159,7 +198,8 @@ def made(folder: Path, version: str) -> Path:
         version=version,
         source=SOURCE.format(version=version),
         config_schema=SCHEMA,
-        hooks=[HOOK],
+        hooks=HOOKS[version],
+        needs=(f"dep=={version}",),
         grants={"host_calls": ["storage"], "secrets": ["password"]},
     )
 
@@ -174,8 +214,8 @@ async def succeeded(system: PluginSystem, operation) -> None:
     assert ended.state is OperationState.SUCCEEDED, ended.error
 
 
-async def kill_in(folder: Path, file: str, step: str, life_s: float | None) -> None:
-    """Run a child until it has reached the step, or so long after it was ready, and kill it."""
+async def kill_in(folder: Path, file: str, step: str, life_s: float | None, more_s: float) -> None:
+    """Run a child until it has reached the step and so much longer, or so long after it was ready, and kill it."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "support.upgrade_child", str(folder / "data"), file, step,
         cwd=TESTS, stdout=asyncio.subprocess.PIPE,
@@ -185,7 +225,7 @@ async def kill_in(folder: Path, file: str, step: str, life_s: float | None) -> N
             await said(child, "ready")
             if life_s is None:
                 await said(child, "reached")
-        await asyncio.sleep(life_s or 0)
+        await asyncio.sleep(life_s or more_s)
     finally:
         child.kill()
     assert await child.wait() == -signal.SIGKILL

@@ -30,7 +30,7 @@ async def replaced(stage: Stage, record: PluginRecord, equipment: Equipment) -> 
     async with way as bound:
         yield bound
     stage.launcher.mask(record, stage.instances[record.id])
-    stage.breakers.reset(record.id)
+    stage.breakers.reset(record.id)  # again: the old one's last calls may have failed while it drained
 
 
 def is_lost(stage: Stage, record: PluginRecord) -> bool:
@@ -54,7 +54,7 @@ async def _beside(
         stage.engine.subscribe(record.id, new.subscriptions)
         await new.running.activate()
         yield bound
-        stage.instances[record.id] = new
+        _take_place(stage, new)
         undo.pop_all()
     await stage.engine.drain(record.id, timeout=stage.settings.drain_timeout)
     await stage.launcher.stop(old)
@@ -76,8 +76,14 @@ async def _after(
         bound = await subscribe(stage, new, undo)
         await new.running.activate()
         yield bound
-        stage.instances[record.id] = new
+        _take_place(stage, new)
         undo.pop_all()
+
+
+def _take_place(stage: Stage, new: Instance) -> None:
+    """The new one is the plugin's from now on; what the old one's calls did to the circuit breaker is not its fault."""
+    stage.instances[new.record.id] = new
+    stage.breakers.reset(new.record.id)
 
 
 async def _swap_back(stage: Stage, old: Instance) -> None:

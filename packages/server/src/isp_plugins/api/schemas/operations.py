@@ -93,7 +93,7 @@ class RollbackIn(Input):
 
     to: Word | None = Field(
         default=None,
-        description="The version to return to; without it, the last one before the present. GET /plugins/{id}/releases lists what is kept.",
+        description="The version to return to; without it, the one that the present took over from, or the last one before it. GET /plugins/{id}/releases lists what is kept.",
     )
 
 
