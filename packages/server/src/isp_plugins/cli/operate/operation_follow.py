@@ -132,8 +132,10 @@ def _offer_cancel(client: Client, operation: Mapping[str, Any]) -> None:
 
 def _left(operation: Mapping[str, Any]) -> None:
     """End the command, and leave the operation to the server."""
+    number = operation["id"]
     typer.echo(
-        f"It goes on at the server; 'isp-plugins operations follow {operation['id']}' shows it again.",
+        f"It goes on at the server; 'isp-plugins operations follow {number}' shows it again, "
+        f"'isp-plugins operations cancel {number}' ends it.",
         err=True,
     )
     raise typer.Exit(Exit.DONE)
