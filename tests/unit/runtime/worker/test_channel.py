@@ -35,13 +35,19 @@ class Wire:
 
 @pytest.fixture
 async def channel():
-    heard, broken = [], []
+    heard, broken, floods = [], [], []
     made = Channel(
-        "mail", max_bytes=1000, max_pending=2000, hear=lambda shape, message: heard.append((shape, message)), broken=broken.append,
+        "mail",
+        max_bytes=1000,
+        max_pending=2000,
+        messages_per_second=10.0,
+        hear=lambda shape, message, size: heard.append((shape, message, size)),
+        broken=lambda reason, words: broken.append((reason, words)),
         closed=lambda: None,
-    )  # fmt: skip
+        flooded=floods.append,
+    )
     made.connection_made(Wire())
-    made.heard, made.broken = heard, broken
+    made.heard, made.broken, made.floods = heard, broken, floods
     return made
 
 

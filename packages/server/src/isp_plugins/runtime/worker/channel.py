@@ -4,7 +4,9 @@
    is dropped and counted.
 2. What is not the protocol ends the channel: no JSON, no message, a line that is too long.
 3. Nothing is written while the worker does not read, beyond what the system buffers; whoever calls waits, and so much may wait at most.
-4. While `hold` is on nothing is read, so that a worker which floods its channel waits itself.
+   Answers to the worker's own requests cannot wait elsewhere: a worker that lets as much of them pile up is ended.
+4. What nobody asked for (notifications, answers that nobody waits for) is throttled, and so is the worker while `hold` is on: nothing is
+   read, so that one which floods its channel waits itself (`intake`).
 """
 
 import asyncio
@@ -19,8 +21,17 @@ from isp_plugin_sdk.values import json_copy
 from isp_plugin_sdk.wire import messages
 from isp_plugin_sdk.wire.framing import Lines, MessageTooLongError
 from isp_plugin_sdk.wire.messages import Message, NotAMessageError, Shape, shape_of
-from isp_plugins.runtime.worker.errors import AnswerError, MessageTooLargeError, WorkerOverloadedError
+from isp_plugins.contracts.worker import DeathReason
+from isp_plugins.runtime.worker.errors import (
+    AnswerError,
+    AnswerTooLargeError,
+    MessageTooLargeError,
+    WorkerOverloadedError,
+)
+from isp_plugins.runtime.worker.intake import Hold, Intake
 
+SHOWN = 100
+"""How much is shown of a line that is not the protocol, in characters."""
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
 
 
@@ -46,9 +57,11 @@ class Channel(asyncio.Protocol):
         plugin: The plugin's name, for messages.
         max_bytes: Longest message, either way.
         max_pending: Bytes that may wait to be sent.
-        hear: Takes what the worker sends by itself, with its shape.
-        broken: Told what was not the protocol.
+        messages_per_second: Of what nobody asked for.
+        hear: Takes what the worker sends by itself, with its shape and its size in bytes.
+        broken: Told why the channel is over, and in words what was not the protocol, or which limit it was.
         closed: Told that the worker closed its end.
+        flooded: Told, at most once a minute, how often the worker was slowed down since.
     """
 
     _transport: asyncio.Transport
@@ -59,9 +72,11 @@ class Channel(asyncio.Protocol):
         *,
         max_bytes: int,
         max_pending: int,
-        hear: Callable[[Shape, Message], None],
-        broken: Callable[[str], None],
+        messages_per_second: float,
+        hear: Callable[[Shape, Message, int], None],
+        broken: Callable[[DeathReason, str], None],
         closed: Callable[[], None],
+        flooded: Callable[[int], None],
     ) -> None:
         self._plugin = plugin
         self._max_bytes = max_bytes
@@ -70,6 +85,9 @@ class Channel(asyncio.Protocol):
         self._broken = broken
         self._closed = closed
         self._lines = Lines(max_bytes)
+        self._intake = Intake(
+            self._try_take, per_second=messages_per_second, turned=self._turn_reading, flooded=flooded
+        )
         self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, Pending] = {}
@@ -81,8 +99,6 @@ class Channel(asyncio.Protocol):
         self._outbox: list[bytes] = []
         self._flushing = False
         """Whether what comes is kept for a moment, to go out together."""
-        self.reading = True
-        """Whether the host reads now."""
         self.dropped = 0
         """Answers that nobody waited for."""
 
@@ -107,14 +123,11 @@ class Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Work off every message that is whole."""
         try:
-            for line in self._lines.feed(data):
-                self._take(line)
+            lines = self._lines.feed(data)
         except MessageTooLongError as error:
             self._break(str(error))
-        except orjson.JSONDecodeError as error:
-            self._break(f"a line is not JSON: {error}")
-        except NotAMessageError as error:
-            self._break(f"a line is no message: {error}")
+        else:
+            self._intake.feed(lines)
 
     async def open(self, method: str, params: dict[str, Any], label: str | None = None) -> Pending:
         """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
@@ -143,9 +156,18 @@ class Channel(asyncio.Protocol):
             self._write(self._encoded(messages.notification(method, params)))
 
     def answer(self, message: Message) -> None:
-        """Answer one of the worker's requests."""
-        if self._failure is None:
-            self._write(orjson.dumps(message, str, OPTIONS))
+        """Answer one of the worker's requests; `AnswerTooLargeError`, `TypeError` where it is not JSON."""
+        if self._failure is not None:
+            return
+        text = orjson.dumps(message, str, OPTIONS)
+        if len(text) - 1 > self._max_bytes:
+            raise AnswerTooLargeError(plugin=self._plugin, size=len(text) - 1, limit=self._max_bytes)
+        waiting = 0 if self.writable else self._transport.get_write_buffer_size()
+        if waiting + len(text) > self._max_pending and waiting:
+            words = "bytes of answers to its own host calls wait to be read by it, at most"
+            self._end(DeathReason.LIMIT, f"{waiting} {words} {self._max_pending} may")
+        else:
+            self._write(text)
 
     def give_up(self, pending: Pending) -> bool:
         """Nobody waits any more: the worker is told to cancel. Whether it still owes the answer."""
@@ -172,11 +194,23 @@ class Channel(asyncio.Protocol):
         """Requests that were given up and still run."""
         return sum(pending.given_up for pending in self._waiting.values())
 
+    @property
+    def reading(self) -> bool:
+        """Whether the host reads now."""
+        return self._intake.open
+
+    @property
+    def paused(self) -> int:
+        """How often the worker was slowed down because it sent too much that nobody asked for."""
+        return self._intake.pauses.total
+
     def hold(self, *, on: bool) -> None:
-        """Stop or go on reading."""
-        if on is self.reading and not self._transport.is_closing():
-            self.reading = not on
-            (self._transport.pause_reading if on else self._transport.resume_reading)()
+        """Stop or go on reading, because of the host calls that are open."""
+        self._intake.hold(Hold.CALLS, on=on)
+
+    def read_on(self) -> None:
+        """The worker is gone: read what it left, whatever it flooded."""
+        self._intake.end()
 
     def fail(self, error: BaseException) -> None:
         """The worker is gone: every request ends with this error, those to come, too."""
@@ -192,6 +226,7 @@ class Channel(asyncio.Protocol):
 
     def close(self) -> None:
         """Close our end."""
+        self._intake.drop()
         self._transport.abort()
 
     async def _turn(self, size: int) -> None:
@@ -230,15 +265,30 @@ class Channel(asyncio.Protocol):
             raise MessageTooLargeError(plugin=self._plugin, size=len(text) - 1, limit=self._max_bytes)
         return text
 
+    def _turn_reading(self, on: bool) -> None:  # noqa: FBT001  a callback's only argument
+        if not self._transport.is_closing():
+            (self._transport.resume_reading if on else self._transport.pause_reading)()
+
+    def _try_take(self, line: bytes) -> None:
+        try:
+            self._take(line)
+        except orjson.JSONDecodeError as error:
+            self._break(f"a line is not JSON ({error}): {_beginning(line)}")
+        except NotAMessageError as error:
+            self._break(f"a line is no message ({error}): {_beginning(line)}")
+
     def _take(self, line: bytes) -> None:
         message = orjson.loads(line)
         shape = shape_of(message)
         if shape is not Shape.RESPONSE:
-            self._hear(shape, message)
+            if shape is Shape.NOTIFICATION:
+                self._intake.charge(len(line))
+            self._hear(shape, message, len(line))
             return
         pending = self._waiting.pop(message["id"], None)
         if pending is None or pending.given_up or pending.future.done():
             self.dropped += 1
+            self._intake.charge(len(line))
         elif "error" in message:
             error = message["error"]
             failure = AnswerError(error["code"], error["message"], error.get("data") or {})
@@ -247,5 +297,14 @@ class Channel(asyncio.Protocol):
             pending.future.set_result(message["result"])
 
     def _break(self, what: str) -> None:
-        self._transport.abort()
-        self._broken(what)
+        self._end(DeathReason.PROTOCOL, f"it sent what is not the protocol: {what}")
+
+    def _end(self, reason: DeathReason, words: str) -> None:
+        self.close()
+        self._broken(reason, words)
+
+
+def _beginning(line: bytes) -> str:
+    """What is shown of it."""
+    shown = line[:SHOWN].decode(errors="replace")
+    return ascii(shown) if len(line) <= SHOWN else f"{shown!a}..."

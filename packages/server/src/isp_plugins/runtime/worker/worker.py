@@ -84,12 +84,20 @@ class Worker:
             self.request.plugin_name,
             max_bytes=self.settings.max_message_bytes,
             max_pending=self.settings.max_pending_bytes,
+            messages_per_second=self.settings.messages_per_second,
             hear=self._hear,
-            broken=lambda what: self.kill(DeathReason.PROTOCOL, f"it sent what is not the protocol: {what}"),
+            broken=self.kill,
             closed=self._on_closed,
+            flooded=self._on_flood,
         )
         host = self.request.host if self.confinement is None else self.confinement.host
-        self._desk = HostDesk(host, self.channel, self.log, self.settings.host_calls_per_second)
+        self._desk = HostDesk(
+            host,
+            self.channel,
+            self.log,
+            per_second=self.settings.host_calls_per_second,
+            writes_per_second=self.settings.storage_writes_per_second,
+        )
         self._watching = self._loop.create_task(self._watch(), name=f"worker {self.process.pid}")
         await self._loop.create_unix_connection(lambda: self.channel, sock=end)
 
@@ -149,7 +157,11 @@ class Worker:
     @property
     def throttled(self) -> dict[str, int]:
         """How often it was slowed down so far, by what it flooded."""
-        counts = {"log": self.log.left_out, "channel": self._desk.slowed}
+        counts = {
+            "log": self.log.left_out,
+            "channel": self._desk.slowed + self.channel.paused,
+            "storage": self._desk.writes_slowed,
+        }
         return {what: count for what, count in counts.items() if count}
 
     def begin_pings(self) -> None:
@@ -186,16 +198,25 @@ class Worker:
                 await self._over.wait()
         return self._over.is_set()
 
-    def _hear(self, shape: Shape, message: Message) -> None:
+    def _hear(self, shape: Shape, message: Message, size: int) -> None:
         """What it says by itself; what nobody knows is ignored, or answered so."""
         if shape is Shape.REQUEST:
-            self._desk.take(message)
+            self._desk.take(message, size)
             return
         params = message.get("params", {})
         if message["method"] == "log":
             self.log.record(params, self.channel.waiting(params.get("call")))
         elif message["method"] == "step":
-            self.on_step(str(params.get("name")))
+            name = params.get("name")
+            self.on_step(name if isinstance(name, str) else "")
+
+    def _on_flood(self, pauses: int) -> None:
+        """It sends more than the host reads."""
+        self.log.note(
+            "this plugin floods its channel: %d times it was not read for a moment, at most %g messages a second that nobody asked for are read",
+            pauses,
+            self.settings.messages_per_second,
+        )
 
     def _ping(self) -> None:
         if self._channel_closed.is_set():
@@ -233,6 +254,8 @@ class Worker:
     async def _watch(self) -> None:
         """Wait for its end, take in its last words, and tell everybody."""
         ending = await asyncio.shield(self.process.ended)
+        self._desk.close()
+        self.channel.read_on()
         with suppress(TimeoutError):
             async with asyncio.timeout(GONE_S):
                 await self._channel_closed.wait()
@@ -246,7 +269,6 @@ class Worker:
         else:
             self.death = self._certificate(ending)
             self.channel.fail(died)
-        self._desk.close()
         if self.confinement is not None:
             self.confinement.close()
         self._over.set()
@@ -275,7 +297,7 @@ class Worker:
             reason=reason,
             exit_code=ending.exit_code,
             signal=ending.signal,
-            detail=f"The worker died: {detail}.",
+            detail=self._mask(request.plugin_id, f"The worker died: {detail}."),
             log_tail=tuple(self._mask(request.plugin_id, line) for line in self.log.tail),
             usage=ending.usage,
         )
