@@ -32,6 +32,8 @@ from isp_plugins.runtime.worker.intake import Hold, Intake
 
 SHOWN = 100
 """How much is shown of a line that is not the protocol, in characters."""
+BATCH = 262_144
+"""Most that is kept to go out together, in bytes."""
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
 
 
@@ -97,6 +99,7 @@ class Channel(asyncio.Protocol):
         self._held_back = 0
         self._failure: BaseException | None = None
         self._outbox: list[bytes] = []
+        self._outbox_bytes = 0
         self._flushing = False
         """Whether what comes is kept for a moment, to go out together."""
         self.dropped = 0
@@ -244,6 +247,9 @@ class Channel(asyncio.Protocol):
         """The first message of a turn of the loop goes out at once, those behind it together: a system call costs as much as a call."""
         if self._flushing:
             self._outbox.append(text)
+            self._outbox_bytes += len(text)
+            if self._outbox_bytes > BATCH:
+                self._send_outbox()
             return
         self._flushing = True
         self._loop.call_soon(self._flush)
@@ -252,8 +258,12 @@ class Channel(asyncio.Protocol):
     def _flush(self) -> None:
         self._flushing = False
         if self._outbox:
-            self._transport.write(b"".join(self._outbox))
-            self._outbox.clear()
+            self._send_outbox()
+
+    def _send_outbox(self) -> None:
+        self._transport.write(b"".join(self._outbox))
+        self._outbox.clear()
+        self._outbox_bytes = 0
 
     def _encoded(self, message: Message) -> bytes:
         try:

@@ -163,20 +163,17 @@ class Output:
     def _cut(self, data: bytes) -> bool:
         """Log whole lines and pieces that are too long; whether none was left out."""
         lines = (self._rest + data).split(b"\n")
-        rest = lines.pop()
-        whole = len(rest) - len(rest) % MAX_LINE
-        self._rest = rest[whole:]
-        if whole:
-            lines.append(rest[:whole])
+        if max(map(len, lines)) > MAX_LINE:
+            lines = [piece for line in lines for piece in _pieces(line)]
+        self._rest = lines.pop()
         return self._say(lines)
 
     def _say(self, lines: list[bytes]) -> bool:
         """Log them; once one was left out the others are, too, without a look at each."""
-        for at, line in enumerate(lines):
-            for begin in range(0, len(line) or 1, MAX_LINE):
-                if not self._log.line(_decoded(line[begin : begin + MAX_LINE]), self._level):
-                    self._log.leave_out(len(lines) - at - 1, map(_decoded, lines[at + 1 :][-TAIL:]))
-                    return False
+        for at, line in enumerate(lines, 1):
+            if not self._log.line(_decoded(line), self._level):
+                self._log.leave_out(len(lines) - at, map(_decoded, lines[at:][-TAIL:]))
+                return False
         return True
 
     def _end(self) -> None:
@@ -188,9 +185,14 @@ class Output:
         self._stream.close()
 
 
+def _pieces(line: bytes) -> list[bytes]:
+    """A printed line, as several where it is too long."""
+    return [line[at : at + MAX_LINE] for at in range(0, len(line) or 1, MAX_LINE)]
+
+
 def _decoded(line: bytes) -> str:
-    """A printed line as text; of one that is longer than a line may be, its beginning."""
-    return line[:MAX_LINE].decode(errors="replace").rstrip("\r")
+    """A printed line as text."""
+    return line.decode(errors="replace").rstrip("\r")
 
 
 def _text(params: Mapping[str, Any], name: str) -> str:
