@@ -87,7 +87,7 @@ async def look(server):
     await until(ended, within=60)
     if not await whole(server):
         assert files_of(server) == NOTHING
-    report = server.admin.get("/audit/verify")
+    report = server.admin.post("/audit/verify")
     assert report.is_success, report.text
     assert report.json()["ok"], report.text
 

@@ -6,8 +6,14 @@ import json
 import pytest
 
 from isp_plugin_sdk.errors import NotJsonError
+from isp_plugins.contracts.worker import DeathReason
 from isp_plugins.runtime.worker.channel import Channel
-from isp_plugins.runtime.worker.errors import AnswerError, MessageTooLargeError, WorkerOverloadedError
+from isp_plugins.runtime.worker.errors import (
+    AnswerError,
+    AnswerTooLargeError,
+    MessageTooLargeError,
+    WorkerOverloadedError,
+)
 
 
 class Wire:
@@ -16,6 +22,7 @@ class Wire:
     def __init__(self):
         self.written = []
         self.aborted = self.paused = False
+        self.buffered = 0
 
     def write(self, data):
         self.written += [json.loads(line) for line in data.splitlines()]
@@ -25,6 +32,9 @@ class Wire:
 
     def is_closing(self):
         return self.aborted
+
+    def get_write_buffer_size(self):
+        return self.buffered
 
     def pause_reading(self):
         self.paused = True
@@ -145,3 +155,33 @@ async def test_held_channel_is_not_read(channel):
     assert (channel._transport.paused, channel.reading) == (True, False)
     channel.hold(on=False)
     assert (channel._transport.paused, channel.reading) == (False, True)
+
+
+async def test_flood_of_what_nobody_asked_for_pauses_reading(channel):
+    say(channel, *({"method": "x"} for _ in range(8)), *({"id": 99, "result": 1} for _ in range(8)))
+    assert (len(channel.heard), channel.dropped) == (8, 3)
+    assert (channel._transport.paused, channel.paused, channel.floods) == (True, 1, [1])
+
+
+async def test_answers_that_were_asked_for_cost_nothing(channel):
+    asked = [await channel.open("a", {}) for _ in range(50)]
+    say(channel, *({"id": pending.number, "result": "x" * 100} for pending in asked))
+    assert not channel._transport.paused
+
+
+async def test_answer_that_the_worker_lets_wait_is_sent_until_too_much_waits(channel):
+    channel.pause_writing()
+    channel._transport.buffered = 1000
+    channel.answer({"id": 1, "result": "x" * 900})
+    assert channel.broken == []
+    channel._transport.buffered = 1900
+    channel.answer({"id": 2, "result": "x" * 900})
+    ((reason, words),) = channel.broken
+    assert (reason, channel._transport.aborted) == (DeathReason.LIMIT, True)
+    assert "1900 bytes of answers to its own host calls wait to be read by it, at most 2000 may" in words
+
+
+async def test_answer_that_is_too_long_is_not_sent(channel):
+    with pytest.raises(AnswerTooLargeError, match="may have 1000"):
+        channel.answer({"id": 1, "result": "x" * 1000})
+    assert channel._transport.written == []
