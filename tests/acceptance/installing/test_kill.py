@@ -89,7 +89,7 @@ async def look(server):
         assert files_of(server) == NOTHING
     report = server.admin.post("/audit/verify")
     assert report.is_success, report.text
-    assert report.json()["ok"], report.text
+    assert report.json()["intact"], report.text
 
 
 async def whole(server):
