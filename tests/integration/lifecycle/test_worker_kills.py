@@ -95,7 +95,9 @@ class Busy:
             with contextlib.suppress(PluginSystemError):
                 async with asyncio.timeout(60):
                     await work()
-            await asyncio.sleep(0.01)  # a plugin that is down answers at once: that must not take all the time there is
+            await asyncio.sleep(
+                0.01
+            )  # a plugin that is down answers at once: that must not take all the time there is
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._over = True
