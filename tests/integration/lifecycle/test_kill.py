@@ -1,6 +1,8 @@
 """A host that is killed (-9) at a random moment of any lifecycle operation starts again with every plugin whole, as last asked for."""
 
 import asyncio
+import contextlib
+import os
 import random
 import signal
 import sys
@@ -13,11 +15,15 @@ from isp_plugins.db.tables import Base
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.lifecycle_child import SCHEMA
+from support.waiting import until
 
 TESTS = Path(__file__).parents[2]
 OPERATIONS = ("register", "enable", "disable", "reload", "configure", "delete")
+WITH_WORKERS = ("enable", "disable", "reload", "configure", "delete")
 LONGEST_LIFE_S = 0.4
 """A child lives at most so long once it performs: several operations, and a random part of one."""
+LONGEST_LIFE_WITH_WORKERS_S = 2.0
+"""The same where each operation starts a process."""
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -32,6 +38,19 @@ async def test_host_killed_fifty_times_finds_every_plugin_whole(operation: str, 
     await kill_and_look(operation, tmp_path, times=50)
 
 
+@pytest.mark.timeout(300)
+async def test_killed_host_leaves_no_worker_and_finds_every_plugin_whole(tmp_path: Path) -> None:
+    for number, operation in enumerate(WITH_WORKERS):
+        await kill_with_workers(operation, tmp_path / str(number))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+async def test_host_killed_fifty_times_leaves_no_worker_and_finds_every_plugin_whole(tmp_path: Path) -> None:
+    for number in range(50):
+        await kill_with_workers(WITH_WORKERS[number % len(WITH_WORKERS)], tmp_path / str(number))
+
+
 async def kill_and_look(operation: str, folder: Path, *, times: int) -> None:
     for number in range(times):
         data_dir = folder / str(number)
@@ -40,7 +59,33 @@ async def kill_and_look(operation: str, folder: Path, *, times: int) -> None:
             await look(system, operation, said)
 
 
-async def lines_until_killed(data_dir: Path, operation: str, life_s: float) -> list[str]:
+async def kill_with_workers(operation: str, data_dir: Path) -> None:
+    """The same with plugins in workers, called all the while: none outlives its host, and the next start has one for each that is enabled."""
+    life_s = random.uniform(0, LONGEST_LIFE_WITH_WORKERS_S)
+    said = await lines_until_killed(data_dir, operation, life_s, runtime="process")
+    await until(lambda: not working_in(data_dir), within=60)
+    settings = Settings(data_dir=data_dir, load_timeout=60.0, worker_handshake_timeout=60.0)
+    async with PluginSystem.open(settings) as system:
+        await look(system, operation, said)
+        active = [record for record in system.directory if record.state is State.ACTIVE]
+        workers = [system.manager.workers.of(record.id).pid for record in active]
+        assert sorted(working_in(data_dir)) == sorted(workers)
+    await until(lambda: not working_in(data_dir), within=60)
+
+
+def working_in(folder: Path) -> list[int]:
+    """Processes beside this one whose working directory is in there, zombies apart."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (place / "cwd").readlink().is_relative_to(folder) and int(place.name) != os.getpid():
+                found.append(int(place.name))
+    return found
+
+
+async def lines_until_killed(
+    data_dir: Path, operation: str, life_s: float, *, runtime: str = "in_process"
+) -> list[str]:
     """What a child said until it was killed, so long after it was ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -48,6 +93,7 @@ async def lines_until_killed(data_dir: Path, operation: str, life_s: float) -> l
         "support.lifecycle_child",
         str(data_dir),
         operation,
+        runtime,
         cwd=TESTS,
         stdout=asyncio.subprocess.PIPE,
     )

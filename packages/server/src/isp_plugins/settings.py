@@ -187,7 +187,7 @@ class Settings:
     )
     worker_max_pending_bytes: int = _setting(
         67_108_864,
-        "Bytes of calls that may wait for a worker process that does not read; more are refused.",
+        "Bytes of calls that may wait for a worker process that does not read, more are refused; one that lets as many bytes of answers to its own host calls wait is ended.",
         low=65_536,
     )
     worker_host_calls_per_second: float = _setting(
@@ -195,9 +195,17 @@ class Settings:
         "Host calls (storage, dispatch) of one worker process that are served in a second; more wait.",
         low=1,
     )
+    worker_storage_writes_per_second: float = _setting(
+        500.0, "Writes of one worker process to its storage that are served in a second; more wait.", low=1
+    )
+    worker_messages_per_second: float = _setting(
+        5000.0,
+        "Messages of one worker process that nobody asked for (log records, late answers) that are read in a second, each KiB counted as one; it is not read while there are more.",
+        low=1,
+    )
     worker_log_lines_per_second: float = _setting(
         1000.0,
-        "Log lines of one worker process that are kept in a second; more are left out and counted.",
+        "Log lines of one worker process that are kept in a second, each KiB counted as one; more are left out and counted.",
         low=1,
     )
     sandbox: str = _setting(

@@ -6,8 +6,14 @@ import json
 import pytest
 
 from isp_plugin_sdk.errors import NotJsonError
+from isp_plugins.contracts.worker import DeathReason
 from isp_plugins.runtime.worker.channel import Channel
-from isp_plugins.runtime.worker.errors import AnswerError, MessageTooLargeError, WorkerOverloadedError
+from isp_plugins.runtime.worker.errors import (
+    AnswerError,
+    AnswerTooLargeError,
+    MessageTooLargeError,
+    WorkerOverloadedError,
+)
 
 
 class Wire:
@@ -16,6 +22,7 @@ class Wire:
     def __init__(self):
         self.written = []
         self.aborted = self.paused = False
+        self.buffered = 0
 
     def write(self, data):
         self.written += [json.loads(line) for line in data.splitlines()]
@@ -26,6 +33,9 @@ class Wire:
     def is_closing(self):
         return self.aborted
 
+    def get_write_buffer_size(self):
+        return self.buffered
+
     def pause_reading(self):
         self.paused = True
 
@@ -35,13 +45,19 @@ class Wire:
 
 @pytest.fixture
 async def channel():
-    heard, broken = [], []
+    heard, broken, floods = [], [], []
     made = Channel(
-        "mail", max_bytes=1000, max_pending=2000, hear=lambda shape, message: heard.append((shape, message)), broken=lambda *what: broken.append(what),
+        "mail",
+        max_bytes=1000,
+        max_pending=2000,
+        messages_per_second=10.0,
+        hear=lambda shape, message, size: heard.append((shape, message, size)),
+        broken=lambda reason, words, line: broken.append((reason, words, line)),
         closed=lambda: None,
-    )  # fmt: skip
+        flooded=floods.append,
+    )
     made.connection_made(Wire())
-    made.heard, made.broken = heard, broken
+    made.heard, made.broken, made.floods = heard, broken, floods
     return made
 
 
@@ -92,7 +108,7 @@ async def test_giving_up_tells_the_worker_to_cancel(channel):
 async def test_what_is_not_the_protocol_ends_the_channel_with_the_reason(channel, line):
     channel.data_received(line)
     assert channel._transport.aborted
-    ((_, shown),) = channel.broken
+    ((_, _, shown),) = channel.broken
     assert shown == line.rstrip(b"\n")
 
 
@@ -140,3 +156,33 @@ async def test_held_channel_is_not_read(channel):
     assert (channel._transport.paused, channel.reading) == (True, False)
     channel.hold(on=False)
     assert (channel._transport.paused, channel.reading) == (False, True)
+
+
+async def test_flood_of_what_nobody_asked_for_pauses_reading(channel):
+    say(channel, *({"method": "x"} for _ in range(8)), *({"id": 99, "result": 1} for _ in range(8)))
+    assert (len(channel.heard), channel.dropped) == (8, 3)
+    assert (channel._transport.paused, channel.paused, channel.floods) == (True, 1, [1])
+
+
+async def test_answers_that_were_asked_for_cost_nothing(channel):
+    asked = [await channel.open("a", {}) for _ in range(50)]
+    say(channel, *({"id": pending.number, "result": "x" * 100} for pending in asked))
+    assert not channel._transport.paused
+
+
+async def test_answer_that_the_worker_lets_wait_is_sent_until_too_much_waits(channel):
+    channel.pause_writing()
+    channel._transport.buffered = 1000
+    channel.answer({"id": 1, "result": "x" * 900})
+    assert channel.broken == []
+    channel._transport.buffered = 1900
+    channel.answer({"id": 2, "result": "x" * 900})
+    ((reason, words, _),) = channel.broken
+    assert (reason, channel._transport.aborted) == (DeathReason.LIMIT, True)
+    assert "1900 bytes of answers to its own host calls wait to be read by it, at most 2000 may" in words
+
+
+async def test_answer_that_is_too_long_is_not_sent(channel):
+    with pytest.raises(AnswerTooLargeError, match="may have 1000"):
+        channel.answer({"id": 1, "result": "x" * 1000})
+    assert channel._transport.written == []

@@ -4,7 +4,9 @@
    is dropped and counted.
 2. What is not the protocol ends the channel: no JSON, no message, a line that is too long.
 3. Nothing is written while the worker does not read, beyond what the system buffers; whoever calls waits, and so much may wait at most.
-4. While `hold` is on nothing is read, so that a worker which floods its channel waits itself.
+   Answers to the worker's own requests cannot wait elsewhere: a worker that lets as much of them pile up is ended.
+4. What nobody asked for (notifications, answers that nobody waits for) is throttled, and so is the worker while `hold` is on: nothing is
+   read, so that one which floods its channel waits itself (`intake`).
 """
 
 import asyncio
@@ -22,13 +24,18 @@ from isp_plugin_sdk.wire.codes import Code
 from isp_plugin_sdk.wire.framing import Lines, MessageTooLongError
 from isp_plugin_sdk.wire.messages import Message, NotAMessageError, Shape, shape_of
 from isp_plugin_sdk.wire.numbers import lacks_a_number
+from isp_plugins.contracts.worker import DeathReason
 from isp_plugins.runtime.worker.errors import (
     AnswerError,
+    AnswerTooLargeError,
     MessageTooLargeError,
     WorkerOverloadedError,
     not_begun,
 )
+from isp_plugins.runtime.worker.intake import Hold, Intake
 
+BATCH = 262_144
+"""Most that is kept to go out together, in bytes."""
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
 
 
@@ -54,9 +61,11 @@ class Channel(asyncio.Protocol):
         plugin: The plugin's name, for messages.
         max_bytes: Longest message, either way.
         max_pending: Bytes that may wait to be sent.
-        hear: Takes what the worker sends by itself, with its shape.
-        broken: Told what was not the protocol, and the line.
+        messages_per_second: Of what nobody asked for.
+        hear: Takes what the worker sends by itself, with its shape and its size in bytes.
+        broken: Told why the channel is over, in words what was not the protocol or which limit it was, and the line that it was, if any.
         closed: Told that the worker closed its end.
+        flooded: Told, at most once a minute, how often the worker was slowed down since.
     """
 
     _transport: asyncio.Transport
@@ -67,9 +76,11 @@ class Channel(asyncio.Protocol):
         *,
         max_bytes: int,
         max_pending: int,
-        hear: Callable[[Shape, Message], None],
-        broken: Callable[[str, bytes], None],
+        messages_per_second: float,
+        hear: Callable[[Shape, Message, int], None],
+        broken: Callable[[DeathReason, str, bytes], None],
         closed: Callable[[], None],
+        flooded: Callable[[int], None],
     ) -> None:
         self._plugin = plugin
         self._max_bytes = max_bytes
@@ -78,6 +89,9 @@ class Channel(asyncio.Protocol):
         self._broken = broken
         self._closed = closed
         self._lines = Lines(max_bytes)
+        self._intake = Intake(
+            self._try_take, per_second=messages_per_second, turned=self._turn_reading, flooded=flooded
+        )
         self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, Pending] = {}
@@ -87,10 +101,9 @@ class Channel(asyncio.Protocol):
         self._held_back = 0
         self._failure: BaseException | None = None
         self._outbox: list[bytes] = []
+        self._outbox_bytes = 0
         self._flushing = False
         """Whether what comes is kept for a moment, to go out together."""
-        self.reading = True
-        """Whether the host reads now."""
         self.dropped = 0
         """Answers that nobody waited for."""
 
@@ -114,16 +127,12 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Work off every message that is whole."""
-        line = b""
         try:
-            for line in self._lines.feed(data):
-                self._take(line)
+            lines = self._lines.feed(data)
         except MessageTooLongError as error:
             self._break(str(error), error.line)
-        except orjson.JSONDecodeError as error:
-            self._break(f"a line is not JSON: {error}", line)
-        except NotAMessageError as error:
-            self._break(f"a line is no message: {error}", line)
+        else:
+            self._intake.feed(lines)
 
     async def open(self, method: str, params: dict[str, Any], label: str | None = None) -> Pending:
         """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
@@ -152,9 +161,18 @@ class Channel(asyncio.Protocol):
             self._write(self._encoded(messages.notification(method, params)))
 
     def answer(self, message: Message) -> None:
-        """Answer one of the worker's requests."""
-        if self._failure is None:
-            self._write(_answer_text(message))
+        """Answer one of the worker's requests; `AnswerTooLargeError`, `TypeError` where it is not JSON."""
+        if self._failure is not None:
+            return
+        text = _answer_text(message)
+        if len(text) - 1 > self._max_bytes:
+            raise AnswerTooLargeError(plugin=self._plugin, size=len(text) - 1, limit=self._max_bytes)
+        waiting = 0 if self.writable else self._transport.get_write_buffer_size()
+        if waiting + len(text) > self._max_pending and waiting:
+            words = "bytes of answers to its own host calls wait to be read by it, at most"
+            self._end(DeathReason.LIMIT, f"{waiting} {words} {self._max_pending} may")
+        else:
+            self._write(text)
 
     def give_up(self, pending: Pending) -> bool:
         """Nobody waits any more: the worker is told to cancel. Whether it still owes the answer."""
@@ -181,11 +199,23 @@ class Channel(asyncio.Protocol):
         """Requests that were given up and still run."""
         return sum(pending.given_up for pending in self._waiting.values())
 
+    @property
+    def reading(self) -> bool:
+        """Whether the host reads now."""
+        return self._intake.open
+
+    @property
+    def paused(self) -> int:
+        """How often the worker was slowed down because it sent too much that nobody asked for."""
+        return self._intake.pauses.total
+
     def hold(self, *, on: bool) -> None:
-        """Stop or go on reading."""
-        if on is self.reading and not self._transport.is_closing():
-            self.reading = not on
-            (self._transport.pause_reading if on else self._transport.resume_reading)()
+        """Stop or go on reading, because of the host calls that are open."""
+        self._intake.hold(Hold.CALLS, on=on)
+
+    def read_on(self) -> None:
+        """The worker is gone: read what it left, whatever it flooded."""
+        self._intake.end()
 
     def fail(self, error: BaseException) -> None:
         """The worker is gone: every request ends with this error, those to come, too."""
@@ -201,6 +231,7 @@ class Channel(asyncio.Protocol):
 
     def close(self) -> None:
         """Close our end."""
+        self._intake.drop()
         self._transport.abort()
 
     async def _turn(self, size: int) -> None:
@@ -218,6 +249,9 @@ class Channel(asyncio.Protocol):
         """The first message of a turn of the loop goes out at once, those behind it together: a system call costs as much as a call."""
         if self._flushing:
             self._outbox.append(text)
+            self._outbox_bytes += len(text)
+            if self._outbox_bytes > BATCH:
+                self._send_outbox()
             return
         self._flushing = True
         self._loop.call_soon(self._flush)
@@ -226,8 +260,12 @@ class Channel(asyncio.Protocol):
     def _flush(self) -> None:
         self._flushing = False
         if self._outbox:
-            self._transport.write(b"".join(self._outbox))
-            self._outbox.clear()
+            self._send_outbox()
+
+    def _send_outbox(self) -> None:
+        self._transport.write(b"".join(self._outbox))
+        self._outbox.clear()
+        self._outbox_bytes = 0
 
     def _encoded(self, message: Message) -> bytes:
         try:
@@ -241,15 +279,30 @@ class Channel(asyncio.Protocol):
             raise MessageTooLargeError(plugin=self._plugin, size=len(text) - 1, limit=self._max_bytes)
         return text
 
+    def _turn_reading(self, on: bool) -> None:  # noqa: FBT001  a callback's only argument
+        if not self._transport.is_closing():
+            (self._transport.resume_reading if on else self._transport.pause_reading)()
+
+    def _try_take(self, line: bytes) -> None:
+        try:
+            self._take(line)
+        except orjson.JSONDecodeError as error:
+            self._break(f"a line is not JSON ({error})", line)
+        except NotAMessageError as error:
+            self._break(f"a line is no message ({error})", line)
+
     def _take(self, line: bytes) -> None:
         message = orjson.loads(line)
         shape = shape_of(message)
         if shape is not Shape.RESPONSE:
-            self._hear(shape, message)
+            if shape is Shape.NOTIFICATION:
+                self._intake.charge(len(line))
+            self._hear(shape, message, len(line))
             return
         pending = self._waiting.pop(message["id"], None)
         if pending is None or pending.given_up or pending.future.done():
             self.dropped += 1
+            self._intake.charge(len(line))
         elif "error" in message:
             error = message["error"]
             failure = AnswerError(error["code"], error["message"], error.get("data") or {})
@@ -258,8 +311,11 @@ class Channel(asyncio.Protocol):
             pending.future.set_result(message["result"])
 
     def _break(self, what: str, line: bytes) -> None:
-        self._transport.abort()
-        self._broken(what, line)
+        self._end(DeathReason.PROTOCOL, f"it sent what is not the protocol: {what}", line)
+
+    def _end(self, reason: DeathReason, words: str, line: bytes = b"") -> None:
+        self.close()
+        self._broken(reason, words, line)
 
 
 def _answer_text(message: Message) -> bytes:

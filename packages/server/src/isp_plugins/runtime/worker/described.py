@@ -54,7 +54,7 @@ class Described:
                     for one in answer.get("schedules", ())
                 ),
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise NotDescribedError(
                 f"its answer to initialize is not {{hooks, methods, capabilities}}: {type(error).__name__}: {error}"
             ) from None

@@ -35,6 +35,10 @@ class MessageTooLargeError(PluginFailedError):
     """What {plugin} is called with is {size} bytes of JSON; a message to its worker may have {limit} (ISP_PLUGINS_WORKER_MAX_MESSAGE_BYTES)."""
 
 
+class AnswerTooLargeError(PluginFailedError):
+    """The answer to this host call is {size} bytes of JSON; a message to the worker of {plugin} may have {limit} (ISP_PLUGINS_WORKER_MAX_MESSAGE_BYTES). Ask for less at a time."""
+
+
 class AnswerError(Exception):
     """A worker answered a request with an error; whoever asked tells what it means."""
 

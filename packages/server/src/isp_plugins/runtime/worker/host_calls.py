@@ -3,8 +3,8 @@
 1. Chain, request id and deadline are the host's own record of the call that the worker names, never the worker's word; without such a
    call it is background work.
 2. Each request ends by the deadline of its call, or after `DEFAULT_TIMEOUT_S`.
-3. At most so many a second are begun; what comes faster waits, is counted, and is named in the plugin's log at most once a minute. With
-   `MAX_OPEN` of them open the channel is not read until some are done.
+3. At most so many a second are begun, of writes to the storage fewer; what comes faster waits, is counted, and is named in the plugin's
+   log at most once a minute. With `MAX_OPEN` of them open, or `MAX_OPEN_BYTES`, the channel is not read until half of that is done.
 4. What the host refuses is told by its class and text; an error of the SDK also with its fields, so that the plugin sees it as in process.
 """
 
@@ -22,26 +22,40 @@ from isp_plugin_sdk.wire.codes import Code
 from isp_plugin_sdk.wire.messages import Message
 from isp_plugins.runtime.worker import nesting
 from isp_plugins.runtime.worker.channel import Channel
-from isp_plugins.runtime.worker.limits import Bucket
-from isp_plugins.runtime.worker.logs import REPORT_S, WorkerLog
+from isp_plugins.runtime.worker.errors import AnswerTooLargeError
+from isp_plugins.runtime.worker.limits import Bucket, Tally, cost_of
+from isp_plugins.runtime.worker.logs import WorkerLog
 
 MAX_OPEN = 256
+MAX_OPEN_BYTES = 16 * 1024 * 1024
+"""Most that the requests that are open may be long, in bytes as they came."""
+BYTES_A_TOKEN = 4
+"""A host call costs one token, and one more for so many KiB."""
+WRITES = frozenset({"storage.set", "storage.delete", "once.commit"})
+SHOWN = 100
+"""How much is shown of a method that is not there, in characters."""
 
 
 class HostDesk:
-    """Serves one worker."""
+    """Serves one worker; `per_second` host calls, and `writes_per_second` to its storage."""
 
-    def __init__(self, host: HostCalls, channel: Channel, log: WorkerLog, per_second: float) -> None:
+    def __init__(
+        self,
+        host: HostCalls,
+        channel: Channel,
+        log: WorkerLog,
+        *,
+        per_second: float,
+        writes_per_second: float,
+    ) -> None:
         self._host = host
         self._channel = channel
         self._log = log
-        self._rate = per_second
-        self._bucket = Bucket(per_second)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._slowed = 0
-        self.slowed = 0
-        """Host calls slowed down since it began."""
-        self._reported: float | None = None
+        self._calls = Throttle("host calls", per_second)
+        self._writes = Throttle("writes to the storage", writes_per_second)
+        self._open: dict[asyncio.Task[None], int] = {}
+        self._open_bytes = 0
+        self._closed = False
         self._requests: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
             "storage.get": lambda params: self._host.storage_get(_text(params, "key")),
             "storage.set": lambda params: self._host.storage_set(
@@ -57,48 +71,72 @@ class HostDesk:
             "emit": lambda params: self._host.emit(_text(params, "hook"), _value(params, "payload")),
         }
 
-    def take(self, message: Message) -> None:
-        """Begin to answer a request."""
-        if message["method"] not in self._requests:
-            known = f"there is no request {message['method']!r}; there are {', '.join(self._requests)}"
-            self._channel.answer(messages.failure(message["id"], Code.METHOD_NOT_FOUND, known))
+    @property
+    def slowed(self) -> int:
+        """Host calls slowed down since it began, writes to the storage apart."""
+        return self._calls.tally.total
+
+    @property
+    def writes_slowed(self) -> int:
+        """Writes to the storage slowed down since it began."""
+        return self._writes.tally.total
+
+    def take(self, message: Message, size: int) -> None:
+        """Begin to answer a request of so many bytes."""
+        if self._closed:
             return
         pending = self._channel.waiting(message.get("params", {}).get("call"))
         context = Context() if pending is None or pending.given_up else pending.context.copy()
-        task = asyncio.get_running_loop().create_task(self._serve(message), context=context)
-        self._tasks.add(task)
+        task = asyncio.get_running_loop().create_task(self._serve(message, size), context=context)
+        self._open[task] = size
+        self._open_bytes += size
         task.add_done_callback(self._done)
-        if len(self._tasks) >= MAX_OPEN:
+        if len(self._open) >= MAX_OPEN or self._open_bytes >= MAX_OPEN_BYTES:
             self._channel.hold(on=True)
 
     def close(self) -> None:
         """Nobody waits for the answers any more."""
-        for task in self._tasks:
+        self._closed = True
+        for task in self._open:
             task.cancel()
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._open_bytes -= self._open.pop(task)
         if not task.cancelled():
             task.exception()  # seen: `_serve` answers whatever happens
-        if len(self._tasks) < MAX_OPEN // 2:
+        if len(self._open) < MAX_OPEN // 2 and self._open_bytes < MAX_OPEN_BYTES // 2:
             self._channel.hold(on=False)
 
-    async def _serve(self, message: Message) -> None:
-        number = message["id"]
+    async def _serve(self, message: Message, size: int) -> None:
+        number, method = message["id"], message["method"]
         nesting.serving(self._channel, number)
-        await self._wait_for_turn()
+        await self._wait_for_turn(method, size)
         try:
             answer = messages.result(number, await self._in_time(message))
         except TimeoutError:
             answer = messages.failure(number, Code.OUT_OF_TIME, "there was no time left for it")
+        except _UnknownRequestError as error:
+            answer = messages.failure(number, Code.METHOD_NOT_FOUND, str(error))
         except _InvalidParamsError as error:
             answer = messages.failure(number, Code.INVALID_PARAMS, str(error))
         except Exception as error:
             answer = _refusal(number, error)
-        self._channel.answer(answer)
+        self._answer(number, answer)
+
+    def _answer(self, number: int, answer: Message) -> None:
+        """Send it; what cannot be sent becomes a refusal, so that nobody waits in vain."""
+        try:
+            self._channel.answer(answer)
+        except (AnswerTooLargeError, TypeError) as error:
+            self._channel.answer(_refusal(number, error))
 
     async def _in_time(self, message: Message) -> Any:
-        work = self._requests[message["method"]]
+        work = self._requests.get(message["method"])
+        if work is None:
+            known = ", ".join(self._requests)
+            raise _UnknownRequestError(
+                f"there is no request {message['method'][:SHOWN]!r}; there are {known}"
+            )
         info = current_call.get()
         left = DEFAULT_TIMEOUT_S if info is None else info.deadline - time.monotonic()
         if left <= 0:
@@ -106,21 +144,39 @@ class HostDesk:
         async with asyncio.timeout(left):
             return await work(message.get("params", {}))
 
-    async def _wait_for_turn(self) -> None:
+    async def _wait_for_turn(self, method: str, size: int) -> None:
+        if method in WRITES:
+            await self._wait(self._writes, 1)
+        await self._wait(self._calls, cost_of(size // BYTES_A_TOKEN))
+
+    async def _wait(self, throttle: "Throttle", cost: int) -> None:
         now = time.monotonic()
-        pause = self._bucket.take(now)
+        pause = throttle.bucket.take(now, cost)
         if pause <= 0:
             return
-        self._slowed += 1
-        self.slowed += 1
-        if self._reported is None or now - self._reported >= REPORT_S:
-            slowed, self._slowed, self._reported = self._slowed, 0, now
+        slowed = throttle.tally.add(now)
+        if slowed:
             self._log.note(
-                "%d host calls of this plugin were slowed down: at most %g a second are served",
+                "%d %s of this plugin were slowed down: at most %g a second are served",
                 slowed,
-                self._rate,
+                throttle.what,
+                throttle.per_second,
             )
         await asyncio.sleep(pause)
+
+
+class Throttle:
+    """At most so many of something a second."""
+
+    def __init__(self, what: str, per_second: float) -> None:
+        self.what = what
+        self.per_second = per_second
+        self.bucket = Bucket(per_second)
+        self.tally = Tally()
+
+
+class _UnknownRequestError(Exception):
+    """A request is none of the protocol's."""
 
 
 class _InvalidParamsError(Exception):

@@ -32,7 +32,7 @@ from isp_plugins.runtime.refusals import refusal_of
 from isp_plugins.runtime.worker import nesting
 from isp_plugins.runtime.worker.channel import Pending
 from isp_plugins.runtime.worker.described import Described
-from isp_plugins.runtime.worker.errors import AnswerError, OverdueError, WorkerDiedError, remote_error
+from isp_plugins.runtime.worker.errors import AnswerError, OverdueError, remote_error
 from isp_plugins.runtime.worker.worker import Worker
 
 UNBOUNDED_S = 30.0
@@ -295,7 +295,8 @@ class WorkerPlugin:
         return None if problem is None else str(problem)
 
 
-_FAILURES = (AnswerError, OverdueError, WorkerDiedError)
+_FAILURES = (AnswerError, OverdueError, PluginFailedError)
+"""An answer that is an error, none, or nobody who could be asked: the worker died, does not read, or may not be sent as much."""
 
 
 def _reason(error: Exception) -> str:

@@ -169,13 +169,17 @@ class WorkerRuntime:
 
 async def _initialize(worker: Worker) -> Described:
     request, loop = worker.request, asyncio.get_running_loop()
-    steps: list[str] = []
+    step = ""
     began = loop.time()
     timeout = asyncio.timeout(request.load_deadline_s + request.initialize_deadline_s)
 
     def on_step(name: str) -> None:
-        steps.append(name)
-        loading = name in _STEPS
+        """Whatever it says and how often: loading has its one limit, and initialize its own from when it was begun first."""
+        nonlocal step
+        if step and step not in _STEPS:
+            return
+        step = name if name in _STEPS else "initialize"
+        loading = step in _STEPS
         due = began + request.load_deadline_s if loading else loop.time() + request.initialize_deadline_s
         if not timeout.expired():
             timeout.reschedule(due)
@@ -193,7 +197,7 @@ async def _initialize(worker: Worker) -> Described:
             answer = await pending.future
         return Described.of(request.entry_point, answer)
     except TimeoutError:
-        failure = _overdue(request, steps[-1] if steps else "")
+        failure = _overdue(request, step)
     except AnswerError as error:
         failure = _refused(request, error)
     except NotDescribedError as error:

@@ -91,12 +91,20 @@ class Worker:
             self.request.plugin_name,
             max_bytes=self.settings.max_message_bytes,
             max_pending=self.settings.max_pending_bytes,
+            messages_per_second=self.settings.messages_per_second,
             hear=self._hear,
             broken=self._on_broken,
             closed=self._on_closed,
+            flooded=self._on_flood,
         )
         host = self.request.host if self.confinement is None else self.confinement.host
-        self._desk = HostDesk(host, self.channel, self.log, self.settings.host_calls_per_second)
+        self._desk = HostDesk(
+            host,
+            self.channel,
+            self.log,
+            per_second=self.settings.host_calls_per_second,
+            writes_per_second=self.settings.storage_writes_per_second,
+        )
         self._watching = self._loop.create_task(self._watch(), name=f"worker {self.process.pid}")
         await self._loop.create_unix_connection(lambda: self.channel, sock=end)
 
@@ -156,7 +164,11 @@ class Worker:
     @property
     def throttled(self) -> dict[str, int]:
         """How often it was slowed down so far, by what it flooded."""
-        counts = {"log": self.log.left_out, "channel": self._desk.slowed}
+        counts = {
+            "log": self.log.left_out,
+            "channel": self._desk.slowed + self.channel.paused,
+            "storage": self._desk.writes_slowed,
+        }
         return {what: count for what, count in counts.items() if count}
 
     def begin_pings(self) -> None:
@@ -172,10 +184,12 @@ class Worker:
     def _masked(self, text: str) -> str:
         return self._mask(self.request.plugin_id, text)
 
-    def _on_broken(self, what: str, line: bytes) -> None:
-        """It sent what is no message: the beginning of that becomes a part of the cause."""
-        begun = self._masked(line[:MAX_LINE].decode(errors="replace"))[:SHOWN]
-        self.kill(DeathReason.PROTOCOL, f"it sent what is not the protocol: {what}: {begun!r}")
+    def _on_broken(self, reason: DeathReason, words: str, line: bytes) -> None:
+        """The channel is over; the beginning of what was no message becomes a part of the cause."""
+        if line:
+            begun = self._masked(line[:MAX_LINE].decode(errors="replace"))
+            words += f": {begun[:SHOWN]!a}" + ("..." if len(begun) > SHOWN else "")
+        self.kill(reason, words)
 
     async def end(self) -> None:
         """Let it end in good order, or make it."""
@@ -201,16 +215,25 @@ class Worker:
                 await self._over.wait()
         return self._over.is_set()
 
-    def _hear(self, shape: Shape, message: Message) -> None:
+    def _hear(self, shape: Shape, message: Message, size: int) -> None:
         """What it says by itself; what nobody knows is ignored, or answered so."""
         if shape is Shape.REQUEST:
-            self._desk.take(message)
+            self._desk.take(message, size)
             return
         params = message.get("params", {})
         if message["method"] == "log":
             self.log.record(params, self.channel.waiting(params.get("call")))
         elif message["method"] == "step":
-            self.on_step(str(params.get("name")))
+            name = params.get("name")
+            self.on_step(name if isinstance(name, str) else "")
+
+    def _on_flood(self, pauses: int) -> None:
+        """It sends more than the host reads."""
+        self.log.note(
+            "this plugin floods its channel: %d times it was not read for a moment, at most %g messages a second that nobody asked for are read",
+            pauses,
+            self.settings.messages_per_second,
+        )
 
     def _ping(self) -> None:
         if self._channel_closed.is_set():
@@ -248,6 +271,8 @@ class Worker:
     async def _watch(self) -> None:
         """Wait for its end, take in its last words, and tell everybody."""
         ending = await asyncio.shield(self.process.ended)
+        self._desk.close()
+        self.channel.read_on()
         if self._may_have_left_some():
             await asyncio.to_thread(self._leftovers.end, self._brand)
         with suppress(TimeoutError):
@@ -263,7 +288,6 @@ class Worker:
         else:
             self.death = self._certificate(ending)
             self.channel.fail(died)
-        self._desk.close()
         if self.confinement is not None:
             self.confinement.close()
         self._over.set()
@@ -301,7 +325,7 @@ class Worker:
             reason=reason,
             exit_code=ending.exit_code,
             signal=ending.signal,
-            detail=f"The worker died: {detail}.",
+            detail=self._masked(f"The worker died: {detail}."),
             log_tail=tuple(map(self._masked, self.log.tail)),
             usage=ending.usage,
         )
