@@ -17,7 +17,7 @@ ENDED = {"succeeded", "failed", "cancelled", "interrupted"}
 NOTHING = {place: [] for place in PLACES}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_killed_install_is_whole_or_nothing(tmp_path):
     await rehearse(tmp_path, times=5, seed=None)
 
@@ -70,9 +70,9 @@ async def killed_install(server, source, life_s):
     """Begin, and kill the server so long after the operation began or was refused its beginning; then start it again."""
     before = len(operations(server))
     with install(server, source) as process:
-        await until(lambda: len(operations(server)) > before or process.poll() is not None, within=60)
+        await until(lambda: len(operations(server)) > before or process.poll() is not None, within=120)
         ends = time.monotonic() + life_s  # a random moment, not a wait for something
-        await until(lambda: time.monotonic() >= ends, within=60)
+        await until(lambda: time.monotonic() >= ends, within=120)
         server.process.kill()
         process.kill()
     server.process.start()
@@ -84,7 +84,7 @@ async def look(server):
     def ended():
         return all(one["state"] in ENDED for one in operations(server))
 
-    await until(ended, within=60)
+    await until(ended, within=120)
     if not await whole(server):
         assert files_of(server) == NOTHING
     report = server.admin.post("/audit/verify")
@@ -102,7 +102,7 @@ async def whole(server):
     def active():
         return server.admin.get(f"/plugins/{plugin['id']}").json()["state"] == "active"
 
-    await until(active, within=60)
+    await until(active, within=120)
     files = files_of(server)
     release = server.admin.get(f"/plugins/{plugin['id']}").json()["release"]
     assert [f"sha256:{digest}" for digest in files["artifacts"]] == [release["digest"]]

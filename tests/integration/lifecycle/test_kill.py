@@ -38,7 +38,7 @@ async def test_host_killed_fifty_times_finds_every_plugin_whole(operation: str, 
     await kill_and_look(operation, tmp_path, times=50)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_killed_host_leaves_no_worker_and_finds_every_plugin_whole(tmp_path: Path) -> None:
     for number, operation in enumerate(WITH_WORKERS):
         await kill_with_workers(operation, tmp_path / str(number))
