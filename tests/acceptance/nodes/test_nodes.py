@@ -152,7 +152,7 @@ async def test_a_node_that_is_cut_off_serves_what_it_has_and_comes_back(postgres
                 assert unready.status_code == 503
                 assert "node b is cut off from the database since" in unready.json()["detail"]
                 done = await on_b.json("/hooks/customer_created/dispatch", "POST", {"payload": {"id": 7}})
-                assert done["outcomes"][0]["value"] == {"greeted": 7}
+                assert done["subscriptions"][0]["value"] == {"greeted": 7}
                 refused = await on_b.http.put(f"/plugins/{poller['id']}", json={"description": "changed"})
                 assert refused.status_code == 503
                 assert refused.json()["type"] == "/problems/database-unavailable"

@@ -32,6 +32,7 @@ FIELDS: tuple[Column, ...] = (
     ("type", "plugin_type"),
     ("module", lambda plugin: f"{plugin['module_path']}:{plugin['entry_point']}"),
     ("runtime", "runtime"),
+    ("placement", "placement"),
     ("installed from", lambda plugin: _source_of(plugin.get("release"))),
     ("digest", "release.digest"),
     ("environment", "release.environment"),
