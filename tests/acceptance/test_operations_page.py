@@ -8,6 +8,8 @@ import pytest
 from support.commands import COMMAND, ROOT, clean_environment, serving
 from support.server import ApiServer
 
+pytestmark = pytest.mark.timeout(300)
+
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 

@@ -25,6 +25,8 @@ from support.installing import index, plugin
 from support.object_server import running_objects
 from support.waiting import until
 
+pytestmark = pytest.mark.timeout(300)
+
 KEY = base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 

@@ -13,6 +13,8 @@ from isp_plugins.packages.errors import ArtifactNowhereError, EnvironmentFailedE
 from support.sources import upload
 from support.wheels import make_plugin_wheel
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def run(artifact, environment):
     """What the plugin's code says in its environment."""

@@ -36,6 +36,8 @@ from pathlib import Path
 from isp_plugin_sdk import event
 from app.services.plugin_service import PluginInterface
 
+pytestmark = pytest.mark.timeout(300)
+
 
 class Plugin(PluginInterface):
     @event("invoice_paid")

@@ -22,5 +22,6 @@ def _there(what: str, folder: Path, name: str, *, there: bool) -> Finding:
         what,
         f"{folder} is not there",
         expected=f"the {what} that the installation left in the data directory",
-        next_step=f"isp-plugins uninstall {name} --keep configuration,storage, then install it again",
+        next_step=f"isp-plugins reload {name} (or enable) brings it back, if there is a depot or only the environment is missing; else "
+        f"isp-plugins uninstall {name} --keep configuration,storage, then install it again",
     )
