@@ -6,13 +6,12 @@
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from isp_plugin_sdk.context import HostCalls
 from isp_plugins.actors import Actor
-from isp_plugins.audit import AuditLog, AuditTag
+from isp_plugins.audit import AuditLog
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
@@ -28,6 +27,7 @@ from isp_plugins.lifecycle import (
     calling,
     configuring,
     dying,
+    enabling,
     migrating,
     registering,
     reloading,
@@ -38,15 +38,11 @@ from isp_plugins.lifecycle import (
 )
 from isp_plugins.lifecycle.abandonment import Abandonment
 from isp_plugins.lifecycle.announcements import Announcement
-from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.closing import stop_all
 from isp_plugins.lifecycle.directory import PluginDirectory
-from isp_plugins.lifecycle.errors import PluginEnableFailedError
-from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
 from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.launching import ProgramOf
-from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.reconcile import load, reconcile
 from isp_plugins.lifecycle.records import (
@@ -60,14 +56,12 @@ from isp_plugins.lifecycle.recovering import recover
 from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.lifecycle.scheduled import ScheduledMethod, run_scheduled, scheduled
 from isp_plugins.lifecycle.stage import Engine, set_stage
-from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
-from isp_plugins.lifecycle.states import Step, not_active
+from isp_plugins.lifecycle.states import not_active
 from isp_plugins.lifecycle.straining import look_at_strain
 from isp_plugins.lifecycle.tripping import breaker_changed
 from isp_plugins.lifecycle.views import BreakerView
 from isp_plugins.lifecycle.whole import WholeOperations
 from isp_plugins.lifecycle.workers import Workers
-from isp_plugins.runtime.errors import PluginFailedError
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
 
@@ -167,41 +161,8 @@ class PluginManager:
 
     async def enable(self, plugin_id: int, actor: Actor) -> PluginRecord:
         """Bring a plugin up; one that is active stays as it is. `DependenciesUnsatisfiedError`, `ConfigurationIncompleteError`, `PluginEnableFailedError`."""
-        return await self._whole(self._enable(plugin_id, actor))
-
-    async def _enable(self, plugin_id: int, actor: Actor) -> PluginRecord:
-        stage = self._stage
-        async with stage.locks.of(plugin_id):
-            record = self._directory.get(plugin_id)
-            if record.state is State.ACTIVE:
-                return record
-            require_dependencies(stage, record)
-            equipment = await stage.launcher.equip(record)
-            require_dependencies(stage, record)  # again: they may have gone while the configuration was read
-            begin(stage, record, Step.ENABLE)
-            stage.recovery.forgive(plugin_id)
-            self._abandonment.forgive(plugin_id)
-
-            async def save(active: PluginRecord, bound: Bound) -> None:
-                wanted = replace(active.asked(Desired.ENABLED, active.since), since=active.since)
-                await stage.ledger.commit(
-                    wanted, entries=[Entry(AuditTag.PLUGIN_ENABLED, actor, wanted)], also=[bound.save]
-                )
-
-            try:
-                await bring_up(stage, record, equipment, save)
-            except PluginFailedError as error:
-                cause = stage.launcher.blame(record, "It could not be enabled", error, equipment.secrets)
-                await fail_request(stage, record, cause, actor)
-                raise PluginEnableFailedError(
-                    name=record.name, plugin_id=plugin_id, cause=cause
-                ) from None  # it may hold secrets
-            except BaseException:
-                stage.ledger.show(record)
-                raise
-            record = self._directory.get(plugin_id)
-        stage.announcer.announce(Announcement.ENABLED, record, actor)
-        return record
+        forgive = self._abandonment.forgive
+        return await self._whole(enabling.enable(self._stage, plugin_id, actor, forgive=forgive))
 
     async def disable(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> PluginRecord:
         """Take a plugin down; afterwards it is not called again. `PluginStillNeededError` with the names of those that need it."""
