@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from isp_plugins.settings import Settings, variable_of
+from isp_plugins.setting_values import variable_of
+from isp_plugins.settings import Settings
 
 PAGE = "docs/settings.md"
 INTRODUCTION = """# Settings

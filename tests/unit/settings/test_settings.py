@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from isp_plugins.settings import Settings, SettingsError, variable_of
+from isp_plugins.setting_values import variable_of
+from isp_plugins.settings import Settings, SettingsError
 
 
 def mistakes(environ: dict[str, str], **overrides: object) -> list[str]:

@@ -7,15 +7,14 @@
 
 import dataclasses
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isp_plugins.errors import StartupError
+from isp_plugins.setting_values import PREFIX, check, folders_of, parse
 
-PREFIX = "ISP_PLUGINS_"
 CLIENT_VARIABLES = frozenset({"ISP_PLUGINS_URL", "ISP_PLUGINS_API_KEY"})
 """What the command line's HTTP client reads; the server ignores them."""
 
@@ -358,9 +357,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         mistakes = [
-            problem
-            for spec in dataclasses.fields(self)
-            if (problem := _check(spec, getattr(self, spec.name)))
+            problem for spec in dataclasses.fields(self) if (problem := check(spec, getattr(self, spec.name)))
         ]
         if mistakes:
             raise SettingsError(summary="; ".join(mistakes), mistakes=mistakes)
@@ -383,11 +380,11 @@ class Settings:
             if overrides.get(name) is not None:
                 continue
             try:
-                values[name] = _parse(specs[name], text)
+                values[name] = parse(specs[name], text)
             except ValueError as error:
                 mistakes.append(f"{variable}: {error}")
         values |= {name: value for name, value in overrides.items() if value is not None}
-        mistakes += [problem for name, value in values.items() if (problem := _check(specs[name], value))]
+        mistakes += [problem for name, value in values.items() if (problem := check(specs[name], value))]
         if mistakes:
             raise SettingsError(summary="; ".join(mistakes), mistakes=mistakes)
         return cls(**values)
@@ -402,46 +399,9 @@ class Settings:
         """The folders of the plugin path."""
         if self.plugin_path is None:
             return (self.data_dir.absolute(),)
-        return _folders(self.plugin_path)
+        return folders_of(self.plugin_path)
 
     @property
     def local_source_roots(self) -> tuple[Path, ...]:
         """The folders below which the API may install from."""
-        return _folders(self.local_sources or "")
-
-
-def _folders(text: str) -> tuple[Path, ...]:
-    """Folders that are separated like PATH."""
-    separator = ";" if re.match(r"^[A-Za-z]:\\", text) else ":"
-    return tuple(Path(part).absolute() for part in text.split(separator) if part)
-
-
-def variable_of(name: str) -> str:
-    """The environment variable of a field."""
-    return PREFIX + name.upper()
-
-
-def _parse(spec: dataclasses.Field[Any], text: str) -> Any:
-    """The value that a variable's text means, by the field's type."""
-    kind = spec.type if isinstance(spec.type, type) else str
-    try:
-        return kind(text)
-    except ValueError:
-        expected = "a whole number" if kind is int else "a number"
-        raise ValueError(f"expected {expected}, got {text!r}") from None
-
-
-def _check(spec: dataclasses.Field[Any], value: Any) -> str | None:
-    """What is wrong with a value, or None; the value of a secret setting is never repeated."""
-    low, high, pattern = (spec.metadata[key] for key in ("low", "high", "pattern"))
-    shown = "a value that does not fit" if spec.metadata["secret"] else repr(value)
-    name = variable_of(spec.name)
-    if isinstance(value, (int, float)) and value != value:  # noqa: PLR0124  NaN compares with nothing, not even itself
-        return f"{name}: expected a number, got {shown}"
-    if low is not None and value < low:
-        return f"{name}: expected at least {low}, got {shown}"
-    if high is not None and value > high:
-        return f"{name}: expected at most {high}, got {shown}"
-    if pattern is not None and value is not None and not re.fullmatch(pattern, value, re.DOTALL):
-        return f"{name}: expected something like {pattern}, got {shown}"
-    return None
+        return folders_of(self.local_sources or "")

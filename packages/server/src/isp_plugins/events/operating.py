@@ -22,21 +22,18 @@ from isp_plugins.contracts.vocabulary import DeliveryStatus, SubscriptionType
 from isp_plugins.db.engine import Database
 from isp_plugins.db.tables import PluginHook
 from isp_plugins.db.tables.events import EventCursor, EventDelivery, EventRow
+from isp_plugins.events.choosing import dead_letters, to_replay
 from isp_plugins.events.errors import (
     EventNotDiscardableError,
     EventNotFoundError,
     EventRangeInvalidError,
     EventSubscriptionNotFoundError,
     NoDeadLetterError,
-    TooManyEventsError,
 )
-from isp_plugins.events.reading import conditions, owed_of
 from isp_plugins.events.service import DurableEvents
 from isp_plugins.events.store import PARKED, now_of, row_values
 from isp_plugins.events.views import EventFilters
 from isp_plugins.events.window import lane_of
-
-REPLAY_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class EventOperator:
 
     async def retry_dead(self, filters: EventFilters, actor: Actor, *, dry_run: bool = False) -> Acted:
         """Try all dead letters that match."""
-        chosen = await self._dead(filters)
+        chosen = await dead_letters(self._database, filters)
         if dry_run or not chosen:
             return _acted(chosen, dry_run=dry_run)
         async with self._acting({one for one, _ in chosen}) as session:
@@ -95,7 +92,7 @@ class EventOperator:
 
     async def discard_dead(self, filters: EventFilters, actor: Actor, *, dry_run: bool = False) -> Acted:
         """Give all dead letters up that match."""
-        chosen = await self._dead(filters)
+        chosen = await dead_letters(self._database, filters)
         if dry_run or not chosen:
             return _acted(chosen, dry_run=dry_run)
         async with self._acting({one for one, _ in chosen}) as session:
@@ -126,7 +123,7 @@ class EventOperator:
 
         `EventNotFoundError`, `EventRangeInvalidError`, `TooManyEventsError`.
         """
-        chosen = await self._chosen(filters, event_ids)
+        chosen = await to_replay(self._database, filters, event_ids)
         if dry_run or not chosen:
             return _acted([(one, event_id) for one, event_id, _ in chosen], dry_run=dry_run)
         async with self._acting({one for one, _, _ in chosen}) as session:
@@ -250,61 +247,6 @@ class EventOperator:
                 ),
                 execution_options={"synchronize_session": False},
             )
-
-    async def _dead(self, filters: EventFilters) -> list[tuple[int, int]]:
-        statement = (
-            select(EventDelivery.subscription_id, EventDelivery.event_id)
-            .join(EventRow, EventRow.id == EventDelivery.event_id)
-            .join(PluginHook, PluginHook.id == EventDelivery.subscription_id)
-            .where(EventDelivery.status == DeliveryStatus.DEAD.value, *conditions(filters))
-            .order_by(EventDelivery.subscription_id, EventDelivery.event_id)
-            .limit(REPLAY_LIMIT)
-        )
-        if filters.subscription_id is not None:
-            statement = statement.where(EventDelivery.subscription_id == filters.subscription_id)
-        if filters.plugin_id is not None:
-            statement = statement.where(PluginHook.plugin_id == filters.plugin_id)
-        async with self._database.reading() as session:
-            return [(row[0], row[1]) for row in (await session.execute(statement)).all()]
-
-    async def _chosen(
-        self, filters: EventFilters, event_ids: Sequence[int]
-    ) -> list[tuple[int, int, str | None]]:
-        """Subscription, event and key of everything that is to be replayed."""
-        ranged = any((filters.since, filters.until, filters.from_id, filters.to_id))
-        if bool(event_ids) == ranged:
-            problem = "both single events and a range were given" if ranged else "nothing was named"
-            raise EventRangeInvalidError(problem=problem)
-        statement = select(EventRow.id, EventRow.key, EventRow.owed, EventRow.hook).where(
-            *conditions(filters)
-        )
-        if event_ids:
-            statement = statement.where(EventRow.id.in_(event_ids))
-        async with self._database.reading() as session:
-            rows = (await session.execute(statement.order_by(EventRow.id).limit(REPLAY_LIMIT + 1))).all()
-            if len(rows) > REPLAY_LIMIT:
-                raise TooManyEventsError(count=len(rows), limit=REPLAY_LIMIT)
-            missing = set(event_ids) - {row.id for row in rows}
-            if missing and filters == EventFilters(
-                plugin_id=filters.plugin_id, subscription_id=filters.subscription_id
-            ):
-                raise EventNotFoundError(event_id=min(missing))
-            of_plugin = await self._subscriptions_of(session, filters.plugin_id)
-        wanted = {filters.subscription_id} if filters.subscription_id is not None else of_plugin
-        return [
-            (one, row.id, row.key)
-            for row in rows
-            for one in owed_of(row.owed)
-            if one in of_plugin and one in wanted
-        ]
-
-    async def _subscriptions_of(self, session: AsyncSession, plugin_id: int | None) -> set[int | None]:
-        statement = select(EventCursor.subscription_id).join(
-            PluginHook, PluginHook.id == EventCursor.subscription_id
-        )
-        if plugin_id is not None:
-            statement = statement.where(PluginHook.plugin_id == plugin_id)
-        return set(await session.scalars(statement))
 
     async def _replay(
         self,

@@ -6,12 +6,11 @@
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from isp_plugins.actors import Actor
-from isp_plugins.audit import AuditLog, AuditTag
+from isp_plugins.audit import AuditLog
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
@@ -27,6 +26,7 @@ from isp_plugins.lifecycle import (
     calling,
     configuring,
     dying,
+    enabling,
     migrating,
     placing,
     registering,
@@ -38,17 +38,13 @@ from isp_plugins.lifecycle import (
 )
 from isp_plugins.lifecycle.abandonment import Abandonment
 from isp_plugins.lifecycle.announcements import Announcement
-from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.closing import stop_all
 from isp_plugins.lifecycle.convergence import Convergence
 from isp_plugins.lifecycle.directory import PluginDirectory
-from isp_plugins.lifecycle.errors import PluginEnableFailedError
-from isp_plugins.lifecycle.failing import fail_request
 from isp_plugins.lifecycle.history import HealthEntry
 from isp_plugins.lifecycle.holding import StoringCalls
 from isp_plugins.lifecycle.kept import Part
 from isp_plugins.lifecycle.launching import ProgramOf, no_program
-from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.places import Alone, Places
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.reconcile import load, reconcile
@@ -64,14 +60,12 @@ from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.lifecycle.scheduled import ScheduledMethod, run_scheduled, scheduled
 from isp_plugins.lifecycle.singletons import SingletonKeeper
 from isp_plugins.lifecycle.stage import Engine, set_stage
-from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
-from isp_plugins.lifecycle.states import Step, not_active
+from isp_plugins.lifecycle.states import not_active
 from isp_plugins.lifecycle.straining import look_at_strain
 from isp_plugins.lifecycle.tripping import breaker_changed
 from isp_plugins.lifecycle.views import BreakerView
 from isp_plugins.lifecycle.whole import WholeOperations
 from isp_plugins.lifecycle.workers import Workers
-from isp_plugins.runtime.errors import PluginFailedError
 from isp_plugins.settings import Settings
 from isp_plugins.telemetry.logs import PluginLogs
 
@@ -179,58 +173,13 @@ class PluginManager:
 
     async def enable(self, plugin_id: int, actor: Actor) -> PluginRecord:
         """Bring a plugin up; one that is active stays as it is. `DependenciesUnsatisfiedError`, `ConfigurationIncompleteError`, `PluginEnableFailedError`."""
+        forgive = self._abandonment.forgive
         await self.convergence.settle(
             plugin_id,
-            lambda: self._enable(plugin_id, actor),
+            lambda: enabling.enable(self._stage, plugin_id, actor, forgive=forgive),
             lambda: self._directory.get(plugin_id).state in {State.ACTIVE, State.STANDBY},
         )
         return self._directory.get(plugin_id)
-
-    async def _enable(self, plugin_id: int, actor: Actor) -> None:
-        stage = self._stage
-        async with stage.locks.of(plugin_id):
-            record = self._directory.get(plugin_id)
-            if record.state is State.ACTIVE:
-                return
-            if not await placing.may_start(stage, record):
-                await self._stand_by(record, actor)
-                return
-            require_dependencies(stage, record)
-            equipment = await stage.launcher.equip(record)
-            require_dependencies(stage, record)  # again: they may have gone while the configuration was read
-            begin(stage, record, Step.ENABLE)
-            stage.recovery.forgive(plugin_id)
-            self._abandonment.forgive(plugin_id)
-
-            async def save(active: PluginRecord, bound: Bound) -> None:
-                placing.require_lease(stage, record)
-                wanted = replace(active.asked(Desired.ENABLED, active.since), since=active.since)
-                await stage.ledger.commit(
-                    wanted, entries=[Entry(AuditTag.PLUGIN_ENABLED, actor, wanted)], also=[bound.save]
-                )
-
-            try:
-                await bring_up(stage, record, equipment, save)
-            except PluginFailedError as error:
-                cause = stage.launcher.blame(record, "It could not be enabled", error, equipment.secrets)
-                await placing.give_up(stage, record)
-                await fail_request(stage, record, cause, actor)
-                raise PluginEnableFailedError(
-                    name=record.name, plugin_id=plugin_id, cause=cause
-                ) from None  # it may hold secrets
-            except BaseException:
-                stage.ledger.show(record)
-                raise
-            record = self._directory.get(plugin_id)
-        stage.announcer.announce(Announcement.ENABLED, record, actor)
-
-    async def _stand_by(self, record: PluginRecord, actor: Actor) -> None:
-        """Another node runs the singleton, or is to run it: it is wanted from now on, if it was not."""
-        if record.desired is not Desired.ENABLED:
-            entry = Entry(AuditTag.PLUGIN_ENABLED, actor, record)
-            await placing.stand_by(self._stage, record, entry, asked=True)
-        elif record.state is not State.STANDBY:
-            await placing.stand_by(self._stage, record)
 
     async def disable(self, plugin_id: int, actor: Actor, *, cascade: bool = False) -> PluginRecord:
         """Take a plugin down; afterwards it is not called again. `PluginStillNeededError` with the names of those that need it."""

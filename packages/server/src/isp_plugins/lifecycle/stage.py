@@ -149,13 +149,7 @@ def set_stage(
         clock=clock,
         program_of=program_of,
     )
-    announcer, vitals = Announcer(engine), Vitals()
-    breakers = Breakers(
-        engine,
-        clock=clock,
-        limits=BreakerLimits(settings.breaker_failures, settings.breaker_pause),
-        mask=logs.masked,
-    )
+    announcer, vitals, breakers = Announcer(engine), Vitals(), _breakers(engine, clock, settings, logs)
     return Stage(
         database=database,
         configuration=configuration,
@@ -182,17 +176,21 @@ def set_stage(
             checks=vitals.checks,
             is_quiet=breakers.is_quiet,
         ),
-        supervisor=Supervisor(
-            workers,
-            clock=clock,
-            caps=_caps(settings),
-            interval=settings.worker_sample_interval,
-        ),
+        supervisor=_supervisor(workers, clock, settings),
         deaths=Deaths(database, node=settings.node, clock=clock, size=settings.worker_death_history),
         singletons=singletons,
         instances={},
         hung=hung,
     )
+
+
+def _breakers(engine: Engine, clock: Clock, settings: Settings, logs: PluginLogs) -> Breakers:
+    limits = BreakerLimits(settings.breaker_failures, settings.breaker_pause)
+    return Breakers(engine, clock=clock, limits=limits, mask=logs.masked)
+
+
+def _supervisor(workers: Callable[[], Iterable[Supervised]], clock: Clock, settings: Settings) -> Supervisor:
+    return Supervisor(workers, clock=clock, caps=_caps(settings), interval=settings.worker_sample_interval)
 
 
 def _recovery(clock: Clock, settings: Settings) -> Recovery:

@@ -6,6 +6,7 @@
 4. What the new release stores before it is saved is held back until then, and written in the same transaction.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -137,7 +138,7 @@ async def _switch(
     return record
 
 
-class _Saving:
+class _Saving(ABC):
     """Writes a change of release in one transaction, and shows it."""
 
     tag: AuditTag
@@ -216,8 +217,9 @@ class _Saving:
         subscriptions, invalid = await stage.bindings.rebound(session, record, bound.running)
         return _Saved(replace(record, invalid_hooks=invalid), subscriptions)
 
+    @abstractmethod
     async def _take_over(self, session: AsyncSession, bound: Bound | None) -> Release:
-        raise NotImplementedError
+        """Make the release the plugin's present one, with all that goes with it."""
 
     def _details(self) -> dict[str, Any]:
         return {"from": self._before.version, "to": self._after.version}

@@ -86,13 +86,16 @@ def install(
     ended = watch(session.client, operation)
     if not session.json and grants_are_accepted_now(ended):
         ended = watch(session.client, begin(session, sent, fields | {"accept_grants": True}))
-    if session.json:
-        session.show(ended, _tell_installed)
-        if ended["state"] != "succeeded":
-            raise typer.Exit(Exit.REFUSED)
-        return
-    tell_end(ended)
-    _tell_installed(ended)
+    _end(session, ended)
+
+
+def _end(session: Session, ended: Mapping[str, Any]) -> None:
+    """Tell how it ended, and end with the exit code for that."""
+    if not session.json:
+        tell_end(ended)
+    session.show(ended, _tell_installed)
+    if ended["state"] != "succeeded":
+        raise typer.Exit(Exit.REFUSED)
 
 
 def grants_are_accepted_now(ended: Mapping[str, Any]) -> bool:
