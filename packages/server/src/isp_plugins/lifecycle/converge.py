@@ -14,6 +14,7 @@ from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.errors import PluginSystemError
 from isp_plugins.lifecycle.bindings import Bound, standing
 from isp_plugins.lifecycle.failing import fail_running
+from isp_plugins.lifecycle.placing import give_up
 from isp_plugins.lifecycle.reconcile import try_start
 from isp_plugins.lifecycle.records import Behind, PluginRecord
 from isp_plugins.lifecycle.replacing import is_lost, replaced
@@ -95,6 +96,7 @@ async def _down(stage: Stage, after: PluginRecord) -> None:
         stage.ledger.show(after.moved(State.DISABLING, stage.clock.now()))
     stage.recovery.forget(after.id)
     await take_down(stage, after.id)
+    await give_up(stage, after)
     rests = after.state in NEVER_LOADED or after.state is State.DISABLED
     await stage.ledger.follow(after if rests else after.moved(State.DISABLED, stage.clock.now()))
     await _stand(stage, after)

@@ -255,6 +255,7 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
     )
     base.membership.on_lapsed = manager.on_lapsed
     base.membership.on_look = manager.look_at_singletons
+    base.membership.on_rejoined = manager.convergence.look
     hooks.observer.quarantine = manager.on_abandoned
     hooks.observer.trip = manager.on_failed
     return manager

@@ -18,6 +18,8 @@ revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
+compatible_from = "0006"
+"""It only adds: code that knows nothing of it goes on as before."""
 
 BIG = BigInteger().with_variant(Integer(), "sqlite")
 
