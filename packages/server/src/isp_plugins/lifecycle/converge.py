@@ -41,6 +41,7 @@ async def _gone(stage: Stage, record: PluginRecord) -> None:
     if record.id in stage.instances:
         stage.ledger.show(record.moved(State.DISABLING, stage.clock.now()))
     await take_down(stage, record.id)
+    await give_up(stage, record)
     stage.directory.drop(stage.directory.get(record.id))
     stage.forget(record.id)
 

@@ -268,7 +268,7 @@ def _instance(record: PluginRecord, node: str) -> dict[str, Any]:
         "node": node,
         "state": record.state.value,
         "generation": record.behind.generation if record.behind else record.generation,
-        "version": record.version,
+        "version": record.behind.version if record.behind else record.version,
         "cause": record.cause,
         "failures": record.failures,
         "since": record.since,
