@@ -165,7 +165,16 @@ HOST_TABLE = {
         "integration/lifecycle/test_worker_deaths.py::test_one_above_its_limit_is_restarted_with_the_limit_named"
     ],
     "a flood of log lines": [
-        "integration/lifecycle/test_supervised_workers.py::test_flood_of_the_log_is_named_in_the_health"
+        "integration/lifecycle/test_supervised_workers.py::test_flood_of_the_log_is_named_in_the_health",
+        RUNTIME + "test_floods.py::test_flood_of_the_channel_is_slowed_down_and_everybody_is_served",
+    ],
+    "host calls whose answers it does not read": [
+        RUNTIME
+        + "test_floods.py::test_worker_that_never_reads_its_answers_is_ended_before_they_fill_the_host"
+    ],
+    "a host call whose answer would be too long": [
+        RUNTIME
+        + "test_host_answers.py::test_answer_that_is_too_long_is_refused_in_words_and_the_worker_lives"
     ],
     "the process ends by itself": [
         RUNTIME + "test_faults.py::test_every_call_under_way_is_answered_when_the_worker_is_killed",

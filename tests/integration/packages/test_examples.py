@@ -26,7 +26,7 @@ def test_manifest_says_what_the_registration_says(example):
     text = (example / "plugin.toml").read_text("utf-8")
     assert mistakes_in(text) == []
     said = read(text).registration()
-    registered = json.loads((example / "plugin.json").read_text("utf-8"))
+    registered = {"placement": "per-node"} | json.loads((example / "plugin.json").read_text("utf-8"))
     # In a wheel the package stands alone, and what it needs of Python stands in pyproject.toml.
     registered["module_path"] = registered["module_path"].removeprefix("plugins.")
     needs = [need for need in registered.pop("dependencies", []) if need["kind"] == "plugin"]

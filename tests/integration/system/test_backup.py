@@ -30,14 +30,12 @@ from isp_plugins.system.backup.contents import (
 from support.installing import index, plugin
 from support.waiting import until
 
+pytestmark = pytest.mark.timeout(300)
 SOURCE = """
 from pathlib import Path
 
 from isp_plugin_sdk import event
 from app.services.plugin_service import PluginInterface
-
-pytestmark = pytest.mark.timeout(300)
-
 
 class Plugin(PluginInterface):
     @event("invoice_paid")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from isp_plugins.packages.store import PackageStore
 
 FRESH_S = 600.0
-"""So long what was ensured stays, whatever a sweep has read before."""
+"""So long what was made because it was missing stays, whatever a sweep has read before."""
 Tell = Callable[[str], None]
 """Writes a line of progress where the operator sees it."""
 
@@ -38,13 +38,13 @@ class Ensurer:
     def __init__(self, store: "PackageStore") -> None:
         self._store = store
         self._locks: dict[str, asyncio.Lock] = {}
-        self._ensured: dict[str, float] = {}
+        self._fresh: dict[str, float] = {}
 
     def fresh(self) -> frozenset[str]:
-        """Digests and keys that were ensured lately."""
+        """Digests and keys of what was made here lately because it was missing."""
         limit = time.monotonic() - FRESH_S
-        self._ensured = {name: at for name, at in self._ensured.items() if at > limit}
-        return frozenset(self._ensured)
+        self._fresh = {name: at for name, at in self._fresh.items() if at > limit}
+        return frozenset(self._fresh)
 
     async def artifact(self, digest: str, tell: Tell) -> Artifact:
         """The artifact; `ArtifactNowhereError`, `DepotUnreachableError`, `DepotFileDamagedError`."""
@@ -55,7 +55,7 @@ class Ensurer:
             tell(
                 f"Its artifact {digest[:12]} is not on this machine; it is fetched from {_where(store.depot)}."
             )
-            async with self._workplace() as staging:
+            async with self._made(digest), self._workplace() as staging:
                 wheel = await self._fetched(digest, staging, "The plugin's wheel")
                 return await store.keep(wheel, staging)
 
@@ -68,7 +68,7 @@ class Ensurer:
             tell(
                 f"Its environment {lock.key[:12]} is not on this machine; it is built from the release's lock."
             )
-            async with self._workplace() as staging:
+            async with self._made(lock.key), self._workplace() as staging:
                 await self._bring_wheels(lock, staging)
                 built = await store.build_environment(lock, staging)
             tell(f"Its environment {lock.key[:12]} is built.")
@@ -98,9 +98,14 @@ class Ensurer:
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncIterator[None]:
         async with self._locks.setdefault(name, asyncio.Lock()):
-            self._ensured[name] = time.monotonic()
             yield
-            self._ensured[name] = time.monotonic()
+
+    @asynccontextmanager
+    async def _made(self, name: str) -> AsyncIterator[None]:
+        """It is being made, and is fresh from now on."""
+        self._fresh[name] = time.monotonic()
+        yield
+        self._fresh[name] = time.monotonic()
 
     @asynccontextmanager
     async def _workplace(self) -> AsyncIterator[Path]:
