@@ -275,10 +275,8 @@ async def test_new_subscription_begins_where_it_is_told(post, inbox, place, expe
     if place == "time":
         written = [event.written_at for event in reversed((await post.reader.events(EventFilters())).items)]
         place = written[1].isoformat()
-        expected = [
-            number for number, at in enumerate(written) if at >= written[1]
-        ]  # several may share an instant
-        expected.append(3)
+        same = [number for number, at in enumerate(written) if at >= written[1]]  # an instant may be shared
+        expected = [*same, 3]
     more = {} if place is None else {"start_from": place}
     await post.subscribe(post.plugin, inbox.take, **more)
     await post.engine.dispatch(HOOK, {"id": 1, "n": 3})

@@ -32,7 +32,7 @@ from isp_plugins.events.errors import (
 )
 from isp_plugins.events.service import DurableEvents
 from isp_plugins.events.store import PARKED, now_of, row_values
-from isp_plugins.events.views import EventFilters
+from isp_plugins.events.views import EventFilters, since_seconds
 from isp_plugins.events.window import lane_of
 
 
@@ -303,7 +303,7 @@ class EventOperator:
         if since is None:
             raise EventRangeInvalidError(problem=f"there is no place {to!r}, only now and beginning")
         first = await session.scalar(
-            select(func.min(EventRow.id)).where(EventRow.written_at >= since.timestamp())
+            select(func.min(EventRow.id)).where(EventRow.written_at >= since_seconds(since))
         )
         return last if first is None else first - 1
 

@@ -18,7 +18,7 @@ from isp_plugins.db.tables import Plugin, PluginHook
 from isp_plugins.db.tables.events import EventCursor, EventDelivery, EventRow
 from isp_plugins.events.errors import EventNotFoundError
 from isp_plugins.events.store import now_of
-from isp_plugins.events.views import DeliveryView, EventFilters, EventView, LagView, moment
+from isp_plugins.events.views import DeliveryView, EventFilters, EventView, LagView, moment, since_seconds
 
 COUNTED = 10_000
 
@@ -170,7 +170,7 @@ def conditions(filters: EventFilters) -> list[ColumnElement[bool]]:
     if filters.subscription_id is not None and filters.status is None:
         wanted.append(EventRow.owed.contains(f",{filters.subscription_id},", autoescape=True))
     if filters.since is not None:
-        wanted.append(EventRow.written_at >= filters.since.timestamp())
+        wanted.append(EventRow.written_at >= since_seconds(filters.since))
     if filters.until is not None:
         wanted.append(EventRow.written_at < filters.until.timestamp())
     if filters.from_id is not None:

@@ -254,7 +254,8 @@ async def _position(session: AsyncSession, place: str | None, last: int) -> int:
     moment = moment_of(place)
     if moment is None:
         return last
-    first = await session.scalar(select(func.min(EventRow.id)).where(EventRow.written_at >= moment))
+    shown = moment - 1e-6  # what is shown as of a moment is rounded to the microsecond
+    first = await session.scalar(select(func.min(EventRow.id)).where(EventRow.written_at >= shown))
     return last if first is None else first - 1
 
 
