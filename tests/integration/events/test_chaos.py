@@ -8,7 +8,7 @@ import pytest
 from support.chaos import chaos
 from support.postgres_crash import crashing_postgres
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
 
 
 async def _try(folder, *, nodes, events, kills, seed, within):
@@ -21,7 +21,7 @@ async def _try(folder, *, nodes, events, kills, seed, within):
 
 @pytest.mark.parametrize("nodes", [1, 2])
 async def test_isolated_plugin_gets_every_event_whatever_is_killed(tmp_path, nodes):
-    await _try(tmp_path, nodes=nodes, events=36, kills=3, seed=nodes, within=120)
+    await _try(tmp_path, nodes=nodes, events=36, kills=3, seed=nodes, within=240)
 
 
 @pytest.mark.soak
