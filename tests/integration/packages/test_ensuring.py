@@ -95,11 +95,12 @@ async def test_wheel_that_is_nowhere_fails_with_its_name_and_leaves_nothing(
     assert not list(second.folders.fetching.iterdir())
 
 
-async def test_sweep_spares_what_was_ensured_just_now(first):
+async def test_sweep_spares_what_was_made_just_now_because_it_was_missing(first):
     digest, lock = first.given.artifact.digest, first.given.lock
+    shutil.rmtree(first.store.folders.environments)
     await first.store.ensure(digest, lock, lambda _line: None)
-    freed = await first.store.drop_unused(digests=frozenset(), environments=frozenset())
-    assert freed.digests == freed.environments == ()
+    freed = await first.store.drop_unused(digests=frozenset(), environments=frozenset(), wheels=lock.hashes)
+    assert (freed.digests, freed.environments) == ((digest,), ())
 
 
 async def test_wheels_of_a_release_stay_while_its_environment_is_missing(first):

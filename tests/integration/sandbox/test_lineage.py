@@ -69,7 +69,7 @@ async def test_all_that_a_worker_started_ends_with_it(granted, tmp_path):
     needs_lineage(running)
     started = await running.execute("spawn", {"token": str(tmp_path)}, LONG_S)
     assert "in the group" in started
-    assert len(alive_with(str(tmp_path))) >= 3
+    await until(lambda: len(alive_with(str(tmp_path))) >= 3, within=LONG_S)
     await running.stop()
     await until(lambda: alive_with(str(tmp_path)) == [], within=LONG_S)
 
