@@ -20,6 +20,7 @@ from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditLog, AuditTag
 from isp_plugins.contracts.vocabulary import DeliveryStatus, SubscriptionType
 from isp_plugins.db.engine import Database
+from isp_plugins.db.event_places import position_at
 from isp_plugins.db.tables import PluginHook
 from isp_plugins.db.tables.events import EventCursor, EventDelivery, EventRow
 from isp_plugins.events.choosing import dead_letters, to_replay
@@ -32,7 +33,7 @@ from isp_plugins.events.errors import (
 )
 from isp_plugins.events.service import DurableEvents
 from isp_plugins.events.store import PARKED, now_of, row_values
-from isp_plugins.events.views import EventFilters, since_seconds
+from isp_plugins.events.views import EventFilters
 from isp_plugins.events.window import lane_of
 
 
@@ -302,10 +303,7 @@ class EventOperator:
             return max(0, min(event_id - 1, last))
         if since is None:
             raise EventRangeInvalidError(problem=f"there is no place {to!r}, only now and beginning")
-        first = await session.scalar(
-            select(func.min(EventRow.id)).where(EventRow.written_at >= since_seconds(since))
-        )
-        return last if first is None else first - 1
+        return await position_at(session, since.timestamp(), last)
 
     async def _give_up(self, session: AsyncSession, subscription_id: int) -> None:
         await session.execute(

@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.contracts.vocabulary import DeliveryStatus, SubscriptionType
 from isp_plugins.db.engine import Database
+from isp_plugins.db.event_places import written_since
 from isp_plugins.db.paging import LAST_OFFSET, Page
 from isp_plugins.db.tables import Plugin, PluginHook
 from isp_plugins.db.tables.events import EventCursor, EventDelivery, EventRow
 from isp_plugins.events.errors import EventNotFoundError
 from isp_plugins.events.store import now_of
-from isp_plugins.events.views import DeliveryView, EventFilters, EventView, LagView, moment, since_seconds
+from isp_plugins.events.views import DeliveryView, EventFilters, EventView, LagView, moment
 
 COUNTED = 10_000
 
@@ -170,7 +171,7 @@ def conditions(filters: EventFilters) -> list[ColumnElement[bool]]:
     if filters.subscription_id is not None and filters.status is None:
         wanted.append(EventRow.owed.contains(f",{filters.subscription_id},", autoescape=True))
     if filters.since is not None:
-        wanted.append(EventRow.written_at >= since_seconds(filters.since))
+        wanted.append(written_since(filters.since.timestamp()))
     if filters.until is not None:
         wanted.append(EventRow.written_at < filters.until.timestamp())
     if filters.from_id is not None:

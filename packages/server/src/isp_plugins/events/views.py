@@ -12,11 +12,6 @@ def moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def since_seconds(at: datetime) -> float:
-    """From when on the database is to look, so that what is shown as of this moment is found: `moment` rounds to the microsecond."""
-    return at.timestamp() - 1e-6
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryView:
     """Where one event stands with one subscription."""

@@ -19,6 +19,7 @@ from isp_plugins.contracts.calls import Invoker
 from isp_plugins.contracts.hooks import Retry, Subscription
 from isp_plugins.contracts.runtime import DeclaredHook
 from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, SubscriptionType
+from isp_plugins.db.event_places import position_at
 from isp_plugins.db.tables import EventCursor, EventRow, Plugin, PluginHook
 from isp_plugins.hooks.binding import Fit, check
 from isp_plugins.hooks.catalogue import HOOK_NAME, spec_of
@@ -252,11 +253,7 @@ async def _position(session: AsyncSession, place: str | None, last: int) -> int:
     if place == "beginning":
         return 0
     moment = moment_of(place)
-    if moment is None:
-        return last
-    shown = moment - 1e-6  # what is shown as of a moment is rounded to the microsecond
-    first = await session.scalar(select(func.min(EventRow.id)).where(EventRow.written_at >= shown))
-    return last if first is None else first - 1
+    return last if moment is None else await position_at(session, moment, last)
 
 
 def _columns(draft: HookDraft) -> dict[str, Any]:

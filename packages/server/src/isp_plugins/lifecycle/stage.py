@@ -168,14 +168,7 @@ def set_stage(
         vitals=vitals,
         history=HealthHistory(database, node=settings.node, clock=clock, size=settings.health_history_size),
         breakers=breakers,
-        watch=HealthWatch(
-            directory=directory,
-            announcer=announcer,
-            clock=clock,
-            limits=Flapping(settings.health_flap_limit, settings.health_flap_window),
-            checks=vitals.checks,
-            is_quiet=breakers.is_quiet,
-        ),
+        watch=_watch(directory, announcer, clock, settings, vitals=vitals, breakers=breakers),
         supervisor=_supervisor(workers, clock, settings),
         deaths=Deaths(database, node=settings.node, clock=clock, size=settings.worker_death_history),
         singletons=singletons,
@@ -210,4 +203,23 @@ def _caps(settings: Settings) -> WorkerLimits:
         cpu_percent=settings.worker_cpu_percent,
         open_files=settings.worker_open_files,
         threads=settings.worker_threads,
+    )
+
+
+def _watch(
+    directory: PluginDirectory,
+    announcer: Announcer,
+    clock: Clock,
+    settings: Settings,
+    *,
+    vitals: Vitals,
+    breakers: Breakers,
+) -> HealthWatch:
+    return HealthWatch(
+        directory=directory,
+        announcer=announcer,
+        clock=clock,
+        limits=Flapping(settings.health_flap_limit, settings.health_flap_window),
+        checks=vitals.checks,
+        is_quiet=breakers.is_quiet,
     )
