@@ -207,6 +207,12 @@ class Settings:
         "Log lines of one worker process that are kept in a second, each KiB counted as one; more are left out and counted.",
         low=1,
     )
+    worker_busy_poll: float = _setting(
+        0.0001,
+        "How long the server and a worker process look for each other's next message, in seconds, before they fall asleep, where the last ones came as promptly; 0: never. Costs processor time, saves the time of waking up; never done on one processor.",
+        low=0,
+        high=0.01,
+    )
     sandbox: str = _setting(
         "best-effort",
         "Sandbox of plugins with grants: `require` starts none without the full set, `best-effort` starts them with what this system offers and says so, `off` applies nothing.",

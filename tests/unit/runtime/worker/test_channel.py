@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import os
+import socket
 
 import pytest
 
+from isp_plugin_sdk.context import current_call
 from isp_plugin_sdk.errors import NotJsonError
 from isp_plugins.contracts.worker import DeathReason
 from isp_plugins.runtime.worker.channel import Channel
+from isp_plugins.runtime.worker.direct import DirectSocket, Turn
 from isp_plugins.runtime.worker.errors import (
     AnswerError,
     AnswerTooLargeError,
@@ -186,3 +190,107 @@ async def test_answer_that_is_too_long_is_not_sent(channel):
     with pytest.raises(AnswerTooLargeError, match="may have 1000"):
         channel.answer({"id": 1, "result": "x" * 1000})
     assert channel._transport.written == []
+
+
+@pytest.fixture
+async def near(monkeypatch):
+    """A channel with a real socket, whose worker's answers came promptly; and the worker's end."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    direct = DirectSocket(ours, 30.0, Turn(loop))
+    heard = []
+    made = Channel(
+        "mail",
+        max_bytes=1000,
+        max_pending=2000,
+        messages_per_second=10.0,
+        hear=lambda shape, message, size: heard.append((message, current_call.get())),
+        broken=lambda *_: None,
+        closed=lambda: None,
+        flooded=lambda _: None,
+        direct=direct,
+    )
+    transport, _ = await loop.create_unix_connection(lambda: made, sock=ours)
+    direct.busy_poll.came(0.0)
+    made.heard = heard
+    with theirs:
+        yield made, theirs
+        transport.abort()
+
+
+def sent(theirs):
+    return [json.loads(line) for line in theirs.recv(65536).splitlines()]
+
+
+def reply(theirs, *messages):
+    theirs.sendall(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+
+
+async def test_prompt_answer_is_taken_without_a_turn_of_the_loop(near):
+    channel, theirs = near
+    pending = channel.post("a", {}, "a")
+    assert [message["id"] for message in sent(theirs)] == [pending.number]
+    reply(theirs, {"id": pending.number, "result": 7})
+    channel.look_for(pending)
+    assert pending.future.done()
+    assert await pending.future == 7
+
+
+async def test_nobody_looks_while_others_wait_for_answers_too(near):
+    channel, theirs = near
+    first, second = channel.post("a", {}, "a"), channel.post("b", {}, "b")
+    reply(theirs, {"id": second.number, "result": 2}, {"id": first.number, "result": 1})
+    channel.look_for(second)
+    assert not second.future.done()
+    assert [await first.future, await second.future] == [1, 2]
+
+
+async def test_messages_that_leave_together_all_arrive_in_their_order(near):
+    channel, theirs = near
+    pending = [channel.post("a", {"at": at}, "a") for at in range(20)]
+    await asyncio.sleep(0)
+    theirs.settimeout(10)
+    came = []
+    while len(came) < 20:
+        came += sent(theirs)
+    assert [message["params"]["at"] for message in came] == list(range(20))
+    assert [message["id"] for message in came] == [one.number for one in pending]
+
+
+async def test_what_comes_beside_the_answer_belongs_to_no_call(near):
+    channel, theirs = near
+    pending = channel.post("a", {}, "a")
+    reply(theirs, {"method": "log", "params": {}}, {"id": pending.number, "result": 7})
+    token = current_call.set("the caller's")
+    channel.look_for(pending)
+    current_call.reset(token)
+    assert await pending.future == 7
+    assert [(message["method"], call) for message, call in channel.heard] == [("log", None)]
+
+
+async def test_line_that_is_not_whole_yet_is_awaited(near):
+    channel, theirs = near
+    pending = channel.post("a", {}, "a")
+    text = json.dumps({"id": pending.number, "result": 7}).encode()
+    theirs.sendall(text[:10])
+    channel.look_for(pending)
+    assert not pending.future.done()
+    theirs.sendall(text[10:] + b"\n")
+    assert await pending.future == 7
+
+
+async def test_messages_reach_a_worker_that_reads_slowly_whole_and_in_order(near):
+    channel, theirs = near
+    for at in range(3000):
+        if channel.writable:
+            channel.tell("note", {"at": at, "text": "x" * 500})
+        else:
+            break
+    channel.tell("note", {"at": "last"})
+    file, seen = theirs.makefile("rb"), []
+    with file:
+        while not seen or seen[-1] != "last":
+            seen.append(json.loads(await asyncio.to_thread(file.readline))["params"]["at"])
+    assert seen[:-1] == list(range(len(seen) - 1))

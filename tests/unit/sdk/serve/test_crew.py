@@ -1,5 +1,6 @@
 """Leader and followers around one channel: how many run, who reads, and when answers go out."""
 
+import os
 import socket
 import threading
 
@@ -8,6 +9,7 @@ import pytest
 from isp_plugin_sdk.serve.crew import Crew
 from isp_plugin_sdk.serve.ends import SocketEnd
 from isp_plugin_sdk.serve.link import Link
+from isp_plugin_sdk.wire.busy_poll import BusyPoll
 from isp_plugin_sdk.wire.codec import standard_codec
 from isp_plugin_sdk.wire.framing import Lines
 
@@ -115,3 +117,46 @@ def test_line_that_comes_in_pieces_is_one_call(crew):
     assert lines(file, 1) == [b"call"]
     file.write(b"ng\n")
     assert lines(file, 1) == [b"pong"]
+
+
+@pytest.fixture
+def looking(crew, monkeypatch):
+    """The same, once a thread looks for the next message instead of waiting for it."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    file, desk, made = crew
+    made.busy_poll = BusyPoll(30.0)
+    made.busy_poll.came(0.0)
+    file.write(b"first\n")
+    assert lines(file, 1) == [b"first"]
+    assert made.busy_poll.on
+    return file, desk, made
+
+
+def test_looking_thread_answers_what_comes_one_after_the_other(looking):
+    file, _, made = looking
+    for at in range(200):
+        file.write(b"%d\n" % at)
+        assert lines(file, 1) == [b"%d" % at]
+    assert made.busy_poll.on
+
+
+def test_quick_call_and_ping_do_not_wait_behind_a_slow_call_of_a_looking_thread(looking):
+    file, desk, _ = looking
+    file.write(b"slow\n")
+    assert desk.begun.acquire(timeout=60)
+    file.write(b"ping\n")
+    assert lines(file, 1) == [b"pong"]
+    file.write(b"quick\n")
+    assert lines(file, 1) == [b"quick"]
+    desk.go.set()
+    assert lines(file, 1) == [b"slow"]
+
+
+def test_what_comes_just_as_a_look_ends_is_not_lost(crew, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    file, _, made = crew
+    for at in range(300):
+        made.busy_poll = BusyPoll(0.000_02 * (at % 5))
+        made.busy_poll.came(0.0)
+        file.write(b"%d\n" % at)
+        assert lines(file, 1) == [b"%d" % at]

@@ -61,3 +61,28 @@ def test_what_is_not_json_is_not_read(codec, text):
 
 def test_faster_codec_is_taken_where_it_is_there():
     assert best_codec().name == "orjson"
+
+
+@pytest.mark.parametrize("text", [b' {"a": 1}', b"[1, 2]\r", b"\t7 \n"])
+def test_blanks_around_a_text_do_not_matter(codec, text):
+    assert codec.decode(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", [b"1 2", b"{} {}", b"[]x", b'"a" "b"'])
+def test_more_than_one_value_is_not_read(codec, text):
+    with pytest.raises(NotJsonTextError):
+        codec.decode(text)
+
+
+def test_value_that_contains_itself_is_not_written(codec):
+    inner = []
+    inner.append({"again": inner})
+    with pytest.raises(NOT_ENCODABLE):
+        codec.encode(inner)
+
+
+def test_interpreter_without_the_encoder_in_c_writes_the_same(monkeypatch):
+    with_c = standard_codec()
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    value = {"a": [1, 2.5, None, True, "ü\n"], "b": {}}
+    assert standard_codec().encode(value) == with_c.encode(value)

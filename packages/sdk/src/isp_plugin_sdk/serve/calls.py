@@ -51,8 +51,8 @@ class Calls:
         self._loop = loop
         self._ended = ended
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._early: set[int] = set()
-        """Numbers that were cancelled before their task was there."""
+        self.early: set[int] = set()
+        """Numbers that were cancelled before their task was there; once one is answered it is dropped."""
         self.max_bytes = 0
         """Longest answer, in bytes; 0: any."""
 
@@ -68,7 +68,7 @@ class Calls:
         if is_async:
             self._begin(call, self._answer, lambda: method(payload))
             return None
-        return self._run(call, self._answer, method, payload)
+        return self._run(call, self._answer, method, (payload,), _NOTHING)
 
     def execute(self, message: Message) -> bytes | None:
         """Call a method with parameters bound to its own."""
@@ -82,15 +82,11 @@ class Calls:
         if inspect.iscoroutinefunction(method):
             self._begin(call, self.checked_answer, lambda: method(*bound.args, **bound.kwargs))
             return None
-        return self._run(call, self.checked_answer, method, *bound.args, **bound.kwargs)
+        return self._run(call, self.checked_answer, method, bound.args, bound.kwargs)
 
     def cancel(self, number: int) -> None:
         """Cancel the coroutine of a call; a thread cannot be."""
         self._loop.get().call_soon_threadsafe(self._cancel, number)
-
-    def forget(self, number: int) -> None:
-        """It was answered: a cancellation that found nothing finds nothing any more."""
-        self._early.discard(number)
 
     def raised(self, number: int, error: BaseException) -> bytes:
         """The answer to a call that raised."""
@@ -110,8 +106,8 @@ class Calls:
         call: ServedCall,
         answer: Callable[[int, Any], bytes],
         method: Callable[..., Any],
-        *args: Any,
-        **kwargs: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
     ) -> bytes | None:
         """A plain method, in this thread; what it returns to await is awaited on the loop."""
         try:
@@ -134,7 +130,7 @@ class Calls:
     ) -> None:
         task = loop.create_task(work)
         self._tasks[number] = task
-        if number in self._early:
+        if number in self.early:
             loop.call_soon(task.cancel)  # once it has begun, so that it answers
 
     def _cancel(self, number: int) -> None:
@@ -142,7 +138,7 @@ class Calls:
         if task is not None:
             task.cancel()
         else:
-            self._early.add(number)
+            self.early.add(number)
 
     async def _awaited(
         self, call: ServedCall, answer: Callable[[int, Any], bytes], make: Callable[[], Any]
@@ -201,7 +197,9 @@ class Calls:
         return self._link.failure_text(number, code, message, data)
 
 
-def _under(call: ServedCall, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _under(
+    call: ServedCall, method: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
     """Runs within context variables of its own."""
     current_call.set(call)
     return method(*args, **kwargs)

@@ -6,13 +6,16 @@
    made when the last idle one takes a call.
 3. Of calls that are left in the queue one other thread is told, so that none stands behind a slow one. While that thread is on its way,
    answers are held back to go out together; it sends them, too, so no answer stands behind a slow call either.
-4. While nothing comes, nothing runs: no polling and no wake-ups.
-5. When the channel ends the process ends, whatever its threads do.
+4. Where messages follow each other promptly, whoever has answered looks for the next one for a moment before it waits (`wire.busy_poll`);
+   nobody else is woken meanwhile.
+5. While nothing comes, nothing runs: no polling and no wake-ups.
+6. When the channel ends the process ends, whatever its threads do.
 """
 
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -20,6 +23,7 @@ from typing import Any, Protocol
 from isp_plugin_sdk.serve.ends import CHUNK
 from isp_plugin_sdk.serve.link import Link
 from isp_plugin_sdk.wire import MAX_CALLS
+from isp_plugin_sdk.wire.busy_poll import BusyPoll
 from isp_plugin_sdk.wire.framing import Lines, MessageTooLongError
 
 EDGES = select.EPOLLIN | select.EPOLLET
@@ -59,6 +63,9 @@ class Crew:
         self._busy = 0
         self._rung = False
         """Whether a thread was woken that has not come yet."""
+        self.busy_poll = BusyPoll(0.0)
+        self._rested = 0.0
+        """When the last thread began to wait, by `time.monotonic`."""
 
     @property
     def waiting(self) -> int:
@@ -94,6 +101,7 @@ class Crew:
         poll, queue = self._epoll.poll, self._queue
         while True:
             poll(-1, 1)
+            self.busy_poll.came(time.monotonic() - self._rested)
             with self._counting:
                 self._idle -= 1
                 self._rung = False
@@ -101,6 +109,7 @@ class Crew:
             self._link.flush()
             while queue and self._begin():
                 self._work_off()
+            self._rested = time.monotonic()
             with self._counting:
                 self._idle += 1
             if queue and self._busy < self._most:  # it came after the last look, when nobody was idle
@@ -114,15 +123,44 @@ class Crew:
                 while full:
                     data = self._link.end.receive()
                     full = len(data) == CHUNK
-                    for line in self._lines.feed(data) if data else ():
-                        call = self._desk.take(line)
-                        if call is not None:
-                            self._queue.append(call)
+                    self._take_in(data)
             except (EOFError, OSError):
                 self._over(0)
-            except MessageTooLongError as error:
-                os.write(2, f"the host sent what is not the protocol: {error}\n".encode())
-                self._over(1)
+
+    def _look(self) -> bool:
+        """Look for the next message for a moment, unless somebody reads already; whether something came."""
+        if not self._reading.acquire(blocking=False):
+            return False
+        channel, receive, now = self._link.end.fileno(), self._link.end.receive, time.monotonic
+        data = b""
+        try:
+            self._epoll.modify(channel, 0)
+            until = now() + self.busy_poll.seconds
+            data = receive()
+            while not data and now() < until:
+                data = receive()
+            if data:
+                self._take_in(data)
+                self.busy_poll.hit()
+            else:
+                self.busy_poll.missed()
+        except (EOFError, OSError):
+            self._over(0)
+        finally:
+            self._epoll.modify(channel, EDGES)  # tells of what is there by now
+            self._reading.release()
+        return bool(data)
+
+    def _take_in(self, data: bytes) -> None:
+        """Hand what came to the desk."""
+        try:
+            for line in self._lines.feed(data):
+                call = self._desk.take(line)
+                if call is not None:
+                    self._queue.append(call)
+        except MessageTooLongError as error:
+            os.write(2, f"the host sent what is not the protocol: {error}\n".encode())
+            self._over(1)
 
     def _begin(self) -> bool:
         """Become one of those that run calls, if there is room; somebody else reads then."""
@@ -147,22 +185,25 @@ class Crew:
                 self._threads -= 1
 
     def _work_off(self) -> None:
-        """Run calls until none waits."""
-        link, queue = self._link, self._queue
+        """Run calls until none waits, nor comes at once."""
+        link, queue, desk = self._link, self._queue, self._desk
         try:
             while True:
                 try:
                     call = queue.popleft()
                 except IndexError:
+                    if self.busy_poll.on and self._look():
+                        continue
                     break
                 if queue and not self._rung:
                     self._ring()
-                answer = self._desk.run(call)
+                answer = desk.run(call)
                 if answer is None:
                     continue
-                link.hold(answer)
-                if not (queue and self._rung):  # nobody is on the way who would send it
-                    link.flush()
+                if queue and self._rung:  # somebody is on the way who sends it
+                    link.hold(answer)
+                else:
+                    link.flush(answer)
         finally:
             with self._counting:
                 self._busy -= 1

@@ -21,6 +21,7 @@ from isp_plugin_sdk.serve.options import Options
 from isp_plugin_sdk.serve.plugin import ObjectedError, ServedPlugin, python_version
 from isp_plugin_sdk.serve.way import WireWay
 from isp_plugin_sdk.wire import MAX_CALLS, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
+from isp_plugin_sdk.wire.busy_poll import BusyPoll
 from isp_plugin_sdk.wire.codec import NOT_ENCODABLE, NotJsonTextError
 from isp_plugin_sdk.wire.codes import Code
 from isp_plugin_sdk.wire.framing import Lines
@@ -69,6 +70,8 @@ class Desk:
         """Do what is quick; a call to queue is returned."""
         try:
             message: Message = self._link.codec.decode(line)
+            if self._is_plain_invoke(message):
+                return message
             shape = shape_of(message)
         except (NotJsonTextError, NotAMessageError) as error:
             code = Code.PARSE_ERROR if isinstance(error, NotJsonTextError) else Code.INVALID_REQUEST
@@ -100,6 +103,21 @@ class Desk:
         answer = self.run(call)
         if answer is not None:
             self._link.send_text(answer)
+
+    def _is_plain_invoke(self, message: Any) -> bool:
+        """Whether this is what nearly all messages are, with nothing that would need the long way; it counts as admitted then."""
+        if not (type(message) is dict and message.get("method") == "invoke" and self._ready):
+            return False
+        number, params = message.get("id"), message.get("params")
+        if not (type(number) is int and number > 0 and type(params) is dict):
+            return False
+        call = params.get("call", _NO_CALL)
+        if type(params.get("method")) is not str or type(call) is not dict or "parent" in call:
+            return False
+        if self.crew.waiting >= MAX_QUEUED:
+            return False
+        self._going.add(number)
+        return True
 
     def _admit(self, message: Message) -> Message | None:
         """Answer at once, hand to who waits, or queue."""
@@ -155,8 +173,8 @@ class Desk:
 
     def _ended(self, number: int) -> None:
         self._going.discard(number)
-        if self._calls is not None:
-            self._calls.forget(number)
+        if self._calls is not None and self._calls.early:
+            self._calls.early.discard(number)
 
     def _lifecycle(self, call: Message) -> bytes:
         """What only the host asks; what the plugin raises is the answer's error."""
@@ -207,6 +225,7 @@ class Desk:
         calls = Calls(served, self._link, self._loop, self._ended)
         calls.max_bytes = self._lines.limit = params.get("max_message_bytes", MAX_MESSAGE_BYTES)
         self.crew.limit(params.get("max_calls", MAX_CALLS))
+        self.crew.busy_poll = BusyPoll(params.get("busy_poll_us", 0) / 1e6)
         self._plugin, self._calls = served, calls
         self._run_call |= {"invoke": calls.invoke, "execute": calls.execute}
         name = {"name": "isp-plugin-sdk", "version": __version__, "language": python_version()}

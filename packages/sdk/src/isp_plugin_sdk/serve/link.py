@@ -49,15 +49,17 @@ class Link:
         """Keep an encoded message until the next `flush`, whoever makes it."""
         self._held.append(text)
 
-    def flush(self) -> None:
-        """Send what is held."""
-        if self._held:
-            with self._sending:
-                texts = []
-                while self._held:
-                    texts.append(self._held.popleft())
-                if texts:
-                    self.end.send(b"".join(texts))
+    def flush(self, text: bytes = b"") -> None:
+        """Send what is held, and this with it."""
+        held = self._held
+        if not (text or held):
+            return
+        with self._sending:
+            if held:
+                held.append(text)
+                text = b"".join(held.popleft() for _ in range(len(held)))
+            if text:
+                self.end.send(text)
 
     def ask(self, method: str, params: dict[str, Any], receiver: Receiver) -> int:
         """Send a request; its number, to `forget` once nobody waits any more."""

@@ -15,6 +15,8 @@ NOT_ENCODABLE = (TypeError, ValueError, RecursionError, OverflowError)
 """What encoding raises for a value that is not JSON."""
 
 
+_NO_SORT_SKIP_NAN = (False, False, False)
+"""The encoder's `sort_keys`, `skipkeys` and `allow_nan`."""
 NO_NUMBER = "JSON has no NaN and no infinity"
 
 
@@ -65,13 +67,21 @@ def fast_codec() -> Codec | None:
 
 
 def standard_codec() -> Codec:
-    """The standard library's."""
-    read = json.JSONDecoder(parse_constant=_refuse).decode
-    write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+    """The standard library's; its scanner and its encoder in C are used directly, for what surrounds them costs as much as they do."""
+    reader = json.JSONDecoder(parse_constant=_refuse)
+    scan: Callable[[str, int], tuple[Any, int]] = reader.scan_once  # type: ignore[attr-defined]  # not in the stubs
+    read, write = reader.decode, _standard_writer()
 
     def decode(text: bytes) -> Any:
         try:
-            return read(text.decode())
+            words = text.decode()
+            try:
+                value, end = scan(words, 0)
+                if end == len(words):
+                    return value
+            except StopIteration:
+                pass
+            return read(words)  # with blanks around it, or what is wrong with it
         except (ValueError, RecursionError) as error:
             raise NotJsonTextError(str(error)) from None
 
@@ -79,6 +89,18 @@ def standard_codec() -> Codec:
         return write(value).encode()
 
     return Codec("json", decode, encode)
+
+
+def _standard_writer() -> Callable[[Any], str]:
+    """Writes a value as text. A value that contains itself nests too deep."""
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    make = getattr(json.encoder, "c_make_encoder", None)
+    quote = json.encoder.encode_basestring
+    if make is None:  # an interpreter without it
+        return encoder.encode
+    parts = make(None, encoder.default, quote, None, ":", ",", *_NO_SORT_SKIP_NAN)
+    join = "".join
+    return lambda value: join(parts(value, 0))
 
 
 def _refuse(constant: str) -> NoReturn:

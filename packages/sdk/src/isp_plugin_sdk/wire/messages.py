@@ -51,6 +51,9 @@ def shape_of(message: Any) -> Shape:
     if type(message) is not dict:
         raise NotAMessageError(f"expected an object, got {type(message).__name__}")
     if "method" not in message:
+        number = message.get("id")
+        if "result" in message and "error" not in message and type(number) is int and number > 0:
+            return Shape.RESPONSE  # as nearly all are
         return _checked_response(message)
     if type(message["method"]) is not str:
         raise NotAMessageError("`method` is no text")
@@ -71,8 +74,6 @@ def is_number(value: Any) -> bool:
 
 def _checked_response(message: Message) -> Shape:
     number = message.get("id")
-    if "result" in message and "error" not in message and type(number) is int and number > 0:
-        return Shape.RESPONSE  # as nearly all are
     if ("result" in message) == ("error" in message):
         raise NotAMessageError("expected either `method`, `result` or `error`")
     if not is_number(number) and not (number is None and "error" in message):

@@ -78,7 +78,8 @@ TO_WORKER: Mapping[str, Shape] = {
                 "plugin": _object({"id": {"type": "integer"}, "name": _WORD, "version": _TEXT}),
                 "max_message_bytes": {"type": "integer", "minimum": SMALLEST_LIMIT},
                 "max_calls": {"type": "integer", "minimum": 1},
-            }
+            },
+            busy_poll_us={"type": "integer", "minimum": 0},
         ),
         _object(
             {"protocol": {"const": 1}, "implementation": _object({"name": _WORD, "version": _TEXT, "language": _WORD})}

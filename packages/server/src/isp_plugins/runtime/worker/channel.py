@@ -7,10 +7,12 @@
    Answers to the worker's own requests cannot wait elsewhere: a worker that lets as much of them pile up is ended.
 4. What nobody asked for (notifications, answers that nobody waits for) is throttled, and so is the worker while `hold` is on: nothing is
    read, so that one which floods its channel waits itself (`intake`).
+5. A request that is alone leaves at once; those that come while others wait for answers go out together, once in a turn of the loop.
 """
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
@@ -21,10 +23,11 @@ from isp_plugin_sdk.errors import NotJsonError
 from isp_plugin_sdk.values import json_copy
 from isp_plugin_sdk.wire import messages
 from isp_plugin_sdk.wire.codes import Code
-from isp_plugin_sdk.wire.framing import Lines, MessageTooLongError
+from isp_plugin_sdk.wire.framing import MessageTooLongError
 from isp_plugin_sdk.wire.messages import Message, NotAMessageError, Shape, shape_of
 from isp_plugin_sdk.wire.numbers import lacks_a_number
 from isp_plugins.contracts.worker import DeathReason
+from isp_plugins.runtime.worker.direct import DirectSocket
 from isp_plugins.runtime.worker.errors import (
     AnswerError,
     AnswerTooLargeError,
@@ -42,7 +45,7 @@ OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | o
 class Pending:
     """A request that waits for its answer."""
 
-    __slots__ = ("context", "future", "given_up", "label", "number")
+    __slots__ = ("began", "context", "future", "given_up", "label", "number")
 
     def __init__(self, number: int, label: str, future: "asyncio.Future[Any]") -> None:
         self.number = number
@@ -52,6 +55,7 @@ class Pending:
         self.context: Context = copy_context()
         """What surrounds it: the call that the plugin makes its own requests under."""
         self.given_up = False
+        self.began = time.monotonic()
 
 
 class Channel(asyncio.Protocol):
@@ -66,6 +70,7 @@ class Channel(asyncio.Protocol):
         broken: Told why the channel is over, in words what was not the protocol or which limit it was, and the line that it was, if any.
         closed: Told that the worker closed its end.
         flooded: Told, at most once a minute, how often the worker was slowed down since.
+        direct: Its socket, where that can be used without the loop.
     """
 
     _transport: asyncio.Transport
@@ -81,16 +86,23 @@ class Channel(asyncio.Protocol):
         broken: Callable[[DeathReason, str, bytes], None],
         closed: Callable[[], None],
         flooded: Callable[[int], None],
+        direct: DirectSocket | None = None,
     ) -> None:
         self._plugin = plugin
+        self._direct = direct
+        self._nobodys = Context()
+        """What surrounds work that belongs to no call: a look must not lend its caller's."""
         self._max_bytes = max_bytes
         self._max_pending = max_pending
         self._hear = hear
         self._broken = broken
         self._closed = closed
-        self._lines = Lines(max_bytes)
         self._intake = Intake(
-            self._try_take, per_second=messages_per_second, turned=self._turn_reading, flooded=flooded
+            self._take,
+            max_bytes=max_bytes,
+            per_second=messages_per_second,
+            turned=self._turn_reading,
+            flooded=flooded,
         )
         self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
@@ -128,11 +140,9 @@ class Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Work off every message that is whole."""
         try:
-            lines = self._lines.feed(data)
+            self._intake.take(data)
         except MessageTooLongError as error:
             self._break(str(error), error.line)
-        else:
-            self._intake.feed(lines)
 
     async def open(self, method: str, params: dict[str, Any], label: str | None = None) -> Pending:
         """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
@@ -147,12 +157,20 @@ class Channel(asyncio.Protocol):
         number = next(self._numbers)
         return self._post(number, self._encoded(messages.request(number, method, params)), label)
 
+    def look_for(self, pending: Pending) -> None:
+        """Before it is awaited: take the answer now where answers come promptly, and this one is all that is waited for."""
+        direct = self._direct
+        if direct is None or not direct.busy_poll.on or len(self._waiting) > 1 or pending.future.done():
+            return
+        data = direct.look() if self._intake.open else b""
+        if data:
+            self._nobodys.run(self.data_received, data)
+
     def _post(self, number: int, text: bytes, label: str) -> Pending:
         if self._failure is not None:
             raise not_begun(self._failure)
-        pending = Pending(number, label, self._loop.create_future())
-        self._waiting[number] = pending
         self._write(text)
+        pending = self._waiting[number] = Pending(number, label, self._loop.create_future())
         return pending
 
     def tell(self, method: str, params: dict[str, Any]) -> None:
@@ -246,15 +264,27 @@ class Channel(asyncio.Protocol):
             self._held_back -= size
 
     def _write(self, text: bytes) -> None:
-        """The first message of a turn of the loop goes out at once, those behind it together: a system call costs as much as a call."""
+        """Send now, or with others at the end of the loop's turn: a system call costs as much as a call.
+
+        While other requests wait for answers, the first message of a turn goes out at once and those behind it together.
+        """
         if self._flushing:
             self._outbox.append(text)
             self._outbox_bytes += len(text)
             if self._outbox_bytes > BATCH:
                 self._send_outbox()
             return
-        self._flushing = True
-        self._loop.call_soon(self._flush)
+        if self._waiting:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        self._send(text)
+
+    def _send(self, text: bytes) -> None:
+        if self._direct is not None and self.writable and not self._transport.get_write_buffer_size():
+            sent = self._direct.send(text)
+            if sent == len(text):
+                return
+            text = text[sent:]
         self._transport.write(text)
 
     def _flush(self) -> None:
@@ -263,7 +293,7 @@ class Channel(asyncio.Protocol):
             self._send_outbox()
 
     def _send_outbox(self) -> None:
-        self._transport.write(b"".join(self._outbox))
+        self._send(b"".join(self._outbox))
         self._outbox.clear()
         self._outbox_bytes = 0
 
@@ -283,17 +313,16 @@ class Channel(asyncio.Protocol):
         if not self._transport.is_closing():
             (self._transport.resume_reading if on else self._transport.pause_reading)()
 
-    def _try_take(self, line: bytes) -> None:
+    def _take(self, line: bytes) -> None:
         try:
-            self._take(line)
+            message = orjson.loads(line)
+            shape = shape_of(message)
         except orjson.JSONDecodeError as error:
             self._break(f"a line is not JSON ({error})", line)
+            return
         except NotAMessageError as error:
             self._break(f"a line is no message ({error})", line)
-
-    def _take(self, line: bytes) -> None:
-        message = orjson.loads(line)
-        shape = shape_of(message)
+            return
         if shape is not Shape.RESPONSE:
             if shape is Shape.NOTIFICATION:
                 self._intake.charge(len(line))
@@ -303,9 +332,12 @@ class Channel(asyncio.Protocol):
         if pending is None or pending.given_up or pending.future.done():
             self.dropped += 1
             self._intake.charge(len(line))
-        elif "error" in message:
-            error = message["error"]
-            failure = AnswerError(error["code"], error["message"], error.get("data") or {})
+            return
+        if self._direct is not None and not self._direct.busy_poll.on:
+            self._direct.busy_poll.came(time.monotonic() - pending.began)
+        if "error" in message:
+            told = message["error"]
+            failure = AnswerError(told["code"], told["message"], told.get("data") or {})
             pending.future.set_exception(failure)
         else:
             pending.future.set_result(message["result"])

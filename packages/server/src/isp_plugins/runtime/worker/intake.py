@@ -7,9 +7,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import StrEnum
 
+from isp_plugin_sdk.wire.framing import Lines
 from isp_plugins.runtime.worker.limits import Bucket, Tally, cost_of
 
 LEAST_PAUSE_S = 0.05
@@ -30,6 +31,7 @@ class Intake:
 
     Args:
         work: Works one line off.
+        max_bytes: Longest line.
         per_second: Tokens a second for what nobody asked for.
         turned: Told when reading is to stop (False) and to go on (True).
         flooded: Told, at most once a minute, how many pauses there were since it was told last.
@@ -39,11 +41,13 @@ class Intake:
         self,
         work: Callable[[bytes], None],
         *,
+        max_bytes: int,
         per_second: float,
         turned: Callable[[bool], None],
         flooded: Callable[[int], None],
     ) -> None:
         self._work = work
+        self._cut = Lines(max_bytes)
         self._bucket = Bucket(per_second)
         self._turned = turned
         self._flooded = flooded
@@ -59,10 +63,19 @@ class Intake:
         """Whether the host reads now."""
         return not self._holds
 
-    def feed(self, lines: Iterable[bytes]) -> None:
-        """Work lines off, those that waited first."""
-        self._lines.extend(lines)
-        self._work_off()
+    def take(self, data: bytes) -> None:
+        """Work off every line that is whole now, those that waited first; `MessageTooLongError`."""
+        is_first = not (self._lines or self._holds or self._working or self._cut.held)
+        if is_first and data.find(b"\n") == len(data) - 1 <= self._cut.limit:  # one whole line, as mostly
+            self._working = True
+            try:
+                self._work(data[:-1])
+            finally:
+                self._working = False
+        else:
+            self._lines.extend(self._cut.feed(data))
+        if self._lines:
+            self._work_off()
 
     def hold(self, why: Hold, *, on: bool) -> None:
         """Stop or go on, as far as this reason goes."""

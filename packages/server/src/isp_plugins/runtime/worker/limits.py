@@ -20,6 +20,7 @@ class WorkerSettings:
     storage_writes_per_second: float = 500.0
     messages_per_second: float = 5000.0
     log_lines_per_second: float = 1000.0
+    busy_poll: float = 0.0001
 
     @classmethod
     def of(cls, settings: Settings) -> "WorkerSettings":
@@ -36,6 +37,7 @@ class WorkerSettings:
             storage_writes_per_second=settings.worker_storage_writes_per_second,
             messages_per_second=settings.worker_messages_per_second,
             log_lines_per_second=settings.worker_log_lines_per_second,
+            busy_poll=settings.worker_busy_poll,
         )
 
 

@@ -208,10 +208,13 @@ class WorkerPlugin:
     def _calling(self, method: str) -> Callable[[Any], Coroutine[Any, Any, Any]]:
         """What a hook calls; its dispatch has the deadline, and cancels this when it passes."""
         worker, channel = self._worker, self._worker.channel
+        logger = self._request.logger
 
         async def call(payload: Any) -> Any:
-            self._require_running()
-            self._tell_level()
+            if self._stopped:
+                self._require_running()
+            if logger.level != self._level:
+                self._tell_level()
             info = current_call.get()
             params = {"method": method, "payload": payload, "call": self._call(UNBOUNDED_S, info)}
             if info is None:
@@ -220,6 +223,7 @@ class WorkerPlugin:
             try:
                 if channel.writable:
                     pending = channel.post("invoke", params, method)
+                    channel.look_for(pending)
                 else:
                     pending = await channel.open("invoke", params, method)
                 return await pending.future
@@ -253,13 +257,13 @@ class WorkerPlugin:
                 "context": {},
             }
         else:
-            left = info.deadline - time.monotonic()
+            left_ms = int((info.deadline - time.monotonic()) * 1000)
             call = {
                 "request_id": info.request_id,
                 "hook": info.hook,
-                "deadline_ms": max(0, int(left * 1000)),
+                "deadline_ms": max(0, left_ms),
                 "chain": info.chain,
-                "context": dict(info.context),
+                "context": info.context if type(info.context) is dict else dict(info.context),
             }
         parent = nesting.parent_for(self._worker.channel)
         if parent is not None:

@@ -19,6 +19,7 @@ from isp_plugins.runtime.errors import (
 from isp_plugins.runtime.refusals import start_failure
 from isp_plugins.runtime.worker.confining import Confinement, Confiner
 from isp_plugins.runtime.worker.described import Described, NotDescribedError
+from isp_plugins.runtime.worker.direct import Turn
 from isp_plugins.runtime.worker.errors import (
     AnswerError,
     OverdueError,
@@ -63,6 +64,7 @@ class WorkerRuntime:
         self._on_death = on_death
         self._mask = mask
         self._living: dict[int, Worker] = {}
+        self._turns: tuple[asyncio.AbstractEventLoop, Turn] | None = None
 
     def living(self) -> tuple[Worker, ...]:
         """The workers whose process was started and is not reaped, those that are just starting included."""
@@ -100,6 +102,7 @@ class WorkerRuntime:
             mask=self._mask,
             confinement=self._confined(request, request.program),
             leftovers=self._leftovers,
+            turn=self._turn_of(asyncio.get_running_loop()),
         )
         try:
             await worker.start()
@@ -116,6 +119,12 @@ class WorkerRuntime:
             await asyncio.shield(asyncio.ensure_future(worker.abandon()))
             raise
         return worker
+
+    def _turn_of(self, loop: asyncio.AbstractEventLoop) -> Turn:
+        """What all channels on this loop share."""
+        if self._turns is None or self._turns[0] is not loop:
+            self._turns = (loop, Turn(loop))
+        return self._turns[1]
 
     def _forget(self, worker: Worker) -> None:
         if self._living.get(worker.pid) is worker:
@@ -143,6 +152,7 @@ class WorkerRuntime:
             },
             "max_message_bytes": self._settings.max_message_bytes,
             "max_calls": MAX_CALLS,
+            "busy_poll_us": round(self._settings.busy_poll * 1e6),
         }
         try:
             answer = await worker.ask("handshake", params, limit_s)

@@ -24,6 +24,7 @@ from isp_plugins.runtime.errors import PluginStoppedError
 from isp_plugins.runtime.worker import process as processes
 from isp_plugins.runtime.worker.channel import Channel, Pending
 from isp_plugins.runtime.worker.confining import Confinement
+from isp_plugins.runtime.worker.direct import DirectSocket, Turn
 from isp_plugins.runtime.worker.errors import OverdueError, WorkerDiedError
 from isp_plugins.runtime.worker.host_calls import HostDesk
 from isp_plugins.runtime.worker.leftovers import Leftovers
@@ -54,6 +55,7 @@ class Worker:
         mask: Callable[[int, str], str],
         confinement: Confinement | None = None,
         leftovers: Leftovers | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self.request = request
         self._leftovers = leftovers or Leftovers.of(None)
@@ -67,6 +69,7 @@ class Worker:
         self._on_death = on_death
         self._mask = mask
         self._loop = asyncio.get_running_loop()
+        self._turn = turn or Turn(self._loop)
         self.log = WorkerLog(request.logger, settings.log_lines_per_second, self._loop.time, self._masked)
         self.on_step: Callable[[str], None] = lambda _name: None
         self.death: Death | None = None
@@ -96,6 +99,7 @@ class Worker:
             broken=self._on_broken,
             closed=self._on_closed,
             flooded=self._on_flood,
+            direct=DirectSocket(end, self.settings.busy_poll, self._turn),
         )
         host = self.request.host if self.confinement is None else self.confinement.host
         self._desk = HostDesk(
