@@ -20,6 +20,7 @@ from isp_plugins.db.migrate import migrate
 from isp_plugins.keyring import KeyRing
 from isp_plugins.settings import Settings
 from isp_plugins.testing import FakeClock
+from support.forked import end_template
 from support.postgres import running_postgres
 
 TEMPLATE = "isp_template"
@@ -33,6 +34,13 @@ hypothesis.settings.register_profile(
 # The suite says the same of the same tree every time; HYPOTHESIS_PROFILE=explore looks for what it has not tried yet.
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _template_of_processes() -> Iterator[None]:
+    """Whoever forked off a template ends it."""
+    yield
+    end_template()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """An event that kills its host, or its worker, at each attempt ends as a dead letter: an attempt that was cut off counts."""
 
 import asyncio
-import os
 import signal
-import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from isp_plugins.db.engine import Database
 from isp_plugins.events.views import EventFilters
 from isp_plugins.lifecycle.records import PluginDraft
 from support.events import HOOK, Post
+from support.forked import AsyncForked
 from support.rows import add_plugin
 from support.waiting import until
 
@@ -23,9 +22,7 @@ THREE = Retry(min_s=0.01, max_s=0.02, attempts=3)
 
 
 async def _life(*words):
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.poison_child", *words, env=os.environ | {"PYTHONPATH": str(TESTS)}
-    )
+    child = await AsyncForked.start("support.poison_child", *words)
     try:
         async with asyncio.timeout(120):
             return await child.wait()

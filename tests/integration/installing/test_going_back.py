@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from isp_plugins.lifecycle.errors import ReleaseNotKeptError
 from isp_plugins.operations import OperationState
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.forked import AsyncForked
 from support.installing import HOOK
 from support.packages import SCHEMA, FilePackages
 from support.upgrading import V2, first, installed, rows, second, upgrade, welcome
@@ -101,9 +101,7 @@ async def test_host_killed_once_harm_is_stored_goes_back_at_its_next_start(tmp_p
         plugin_id = await installed(bench)
         before = await rows(bench, plugin_id)
         await switched(bench, plugin_id, second(bench.folder), configuration={"fails": True})
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.breach_child", str(settings.data_dir), cwd=TESTS, stdout=asyncio.subprocess.PIPE
-    )  # fmt: skip
+    child = await AsyncForked.start("support.breach_child", settings.data_dir)
     try:
         async with asyncio.timeout(LONG_S):
             assert (await child.stdout.readuntil(b"reached\n")).startswith(b"ready")

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,9 @@ from isp_plugins.operations import OperationState
 from isp_plugins.operations.store import OperationFilters
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.forked import AsyncForked
 from support.packages import FilePackages, files_of, package
 
-TESTS = Path(__file__).parents[2]
 UNDONE = ("fetch", "unpack", "build", "resolve", "build_environment", "keep")
 FINISHED = ("register", "enable")
 NOTHING = {"staging": [], "artifacts": [], "environments": []}
@@ -116,16 +115,7 @@ async def kill_in(folder: Path, step: str, *, life_s: float | None = None) -> No
     marker = folder / "data" / "initializing"
     source = SOURCE.format(marker=str(marker), slow=step == "enable")
     file = package(folder / "packages", source=source)
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "support.install_child",
-        str(folder / "data"),
-        str(file),
-        step,
-        cwd=TESTS,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    child = await AsyncForked.start("support.install_child", folder / "data", file, step)
     try:
         async with asyncio.timeout(60):
             await said(child, "ready")
@@ -137,7 +127,6 @@ async def kill_in(folder: Path, step: str, *, life_s: float | None = None) -> No
     assert await child.wait() == -signal.SIGKILL
 
 
-async def said(child: asyncio.subprocess.Process, word: str) -> None:
-    assert child.stdout is not None
+async def said(child: AsyncForked, word: str) -> None:
     while (line := await child.stdout.readline()).decode().strip() != word:
         assert line, f"the child ended before it said {word}"

@@ -4,7 +4,6 @@ import asyncio
 import random
 import shutil
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +21,10 @@ from isp_plugins.operations.store import OperationFilters
 from isp_plugins.packages.values import Source, SourceKind
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.forked import AsyncForked
 from support.installing import HOOK
 from support.packages import SCHEMA, FilePackages, files_of, package
 
-TESTS = Path(__file__).parents[2]
 UPGRADE_STEPS = ("fetch", "unpack", "resolve", "build_environment", "keep", "migrate", "switch")
 ROLLBACK_STEPS = ("find", "switch")
 LONGEST_LIFE_S = 2.5
@@ -216,10 +215,7 @@ async def succeeded(system: PluginSystem, operation) -> None:
 
 async def kill_in(folder: Path, file: str, step: str, life_s: float | None, more_s: float) -> None:
     """Run a child until it has reached the step and so much longer, or so long after it was ready, and kill it."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.upgrade_child", str(folder / "data"), file, step,
-        cwd=TESTS, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    child = await AsyncForked.start("support.upgrade_child", folder / "data", file, step)
     try:
         async with asyncio.timeout(60):
             await said(child, "ready")
@@ -231,7 +227,6 @@ async def kill_in(folder: Path, file: str, step: str, life_s: float | None, more
     assert await child.wait() == -signal.SIGKILL
 
 
-async def said(child: asyncio.subprocess.Process, word: str) -> None:
-    assert child.stdout is not None
+async def said(child: AsyncForked, word: str) -> None:
     while (line := await child.stdout.readline()).decode().strip() != word:
         assert line, f"the child ended before it said {word}"
