@@ -21,6 +21,7 @@ from isp_plugins.keyring import KeyRing
 from isp_plugins.settings import Settings
 from isp_plugins.testing import FakeClock
 from support.forked import end_template
+from support.migrated import migrated_file
 from support.postgres import running_postgres
 
 TEMPLATE = "isp_template"
@@ -62,12 +63,9 @@ def keyring() -> KeyRing:
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_sqlite_file() -> Path:
     """A migrated, empty database file; copy it, never open it."""
-    folder = tmp_path_factory.mktemp("sqlite")
-    file = folder / "template.db"
-    _run_apart(lambda: migrate(f"sqlite:///{file}", backup_folder=folder))
-    return file
+    return migrated_file()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import httpx
 
 from support import forked
 from support.forked import Forked
+from support.migrated import migrated
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN_S = 180.0
@@ -99,7 +100,9 @@ class Serving:
         self._process: Forked | None = None
 
     def start(self) -> None:
-        """Start the process and wait until it answers."""
+        """Start the process and wait until it answers; where it would make a database of its own, that is there already."""
+        if "ISP_PLUGINS_DATABASE_URL" not in self._environment:
+            migrated(self.folder / "var")
         command = ["serve", "--data-dir", "var", "--port", self.port, *self._options]
         with self.log.open("ab") as stream:
             self._process = Forked(

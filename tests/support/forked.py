@@ -44,7 +44,7 @@ class Forked:
     ) -> None:
         """`python -m MODULE ARGUMENTS`; the module `isp_plugins` is the installed command, `-c` runs the first argument."""
         environment = dict(os.environ if env is None else env)
-        if any(environment.get(name) != os.environ.get(name) for name in PYTHONS_OWN):
+        if any(name in environment and environment[name] != os.environ.get(name) for name in PYTHONS_OWN):
             raise ValueError(f"a fork cannot have another {' or '.join(PYTHONS_OWN)} than its template")
         order = {
             "module": module,

@@ -14,6 +14,7 @@ from isp_plugins.events.views import EventFilters
 from isp_plugins.lifecycle.records import PluginDraft
 from support.events import HOOK, Post
 from support.forked import AsyncForked
+from support.migrated import migrated
 from support.rows import add_plugin
 from support.waiting import until
 
@@ -94,7 +95,7 @@ async def test_event_that_kills_its_worker_is_a_dead_letter_in_the_end(tmp_path)
         "breaker_pause": 0.1,
         "recovery_backoff_min": 0.05,
     }
-    settings = Settings(data_dir=tmp_path / "data", sandbox="off", restart_limit=1000, **patient)
+    settings = Settings(data_dir=migrated(tmp_path / "data"), sandbox="off", restart_limit=1000, **patient)
     async with PluginSystem.open(settings) as system:
         draft = {
             "name": "poisoned", "version": "1.0.0", "plugin_type": "CUSTOM", "module_path": "plugins.poisoned",

@@ -22,6 +22,7 @@ from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.forked import AsyncForked
 from support.installing import HOOK
+from support.migrated import migrated
 from support.packages import SCHEMA, FilePackages
 from support.upgrading import V2, first, installed, rows, second, upgrade, welcome
 from support.waiting import until
@@ -96,7 +97,7 @@ async def test_watch_goes_on_after_a_restart(settings, tmp_path):
 
 
 async def test_host_killed_once_harm_is_stored_goes_back_at_its_next_start(tmp_path):
-    settings = Settings(data_dir=tmp_path / "data", sandbox="off")
+    settings = Settings(data_dir=migrated(tmp_path / "data"), sandbox="off")
     async with opened(settings, tmp_path) as bench:
         plugin_id = await installed(bench)
         before = await rows(bench, plugin_id)

@@ -14,6 +14,7 @@ from isp_plugins.operations.store import OperationFilters
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.forked import AsyncForked
+from support.migrated import migrated
 from support.packages import FilePackages, files_of, package
 
 UNDONE = ("fetch", "unpack", "build", "resolve", "build_environment", "keep")
@@ -112,7 +113,7 @@ async def looks_installed(system: PluginSystem) -> None:
 
 async def kill_in(folder: Path, step: str, *, life_s: float | None = None) -> None:
     """Run a child until it has reached the step, or so long after it was ready, and kill it."""
-    marker = folder / "data" / "initializing"
+    marker = migrated(folder / "data") / "initializing"
     source = SOURCE.format(marker=str(marker), slow=step == "enable")
     file = package(folder / "packages", source=source)
     child = await AsyncForked.start("support.install_child", folder / "data", file, step)

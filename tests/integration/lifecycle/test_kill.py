@@ -15,6 +15,7 @@ from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.forked import AsyncForked
 from support.lifecycle_child import SCHEMA
+from support.migrated import migrated
 from support.waiting import until
 
 TESTS = Path(__file__).parents[2]
@@ -87,7 +88,7 @@ async def lines_until_killed(
     data_dir: Path, operation: str, life_s: float, *, runtime: str = "in_process"
 ) -> list[str]:
     """What a child said until it was killed, so long after it was ready."""
-    process = await AsyncForked.start("support.lifecycle_child", data_dir, operation, runtime)
+    process = await AsyncForked.start("support.lifecycle_child", migrated(data_dir), operation, runtime)
     said: list[str] = []
     reading = asyncio.create_task(read_into(said, process))
     try:
