@@ -34,7 +34,7 @@ run: .venv/.ready  ## Serve on http://127.0.0.1:8080 with SQLite in ./var and a 
 
 test: .venv/.ready  ## Run the whole suite, in parallel; a module's tests share its server, so they stay together
 	@sh tools/install_test_peers.sh
-	@$(RUN) pytest -n $(JOBS) --dist loadscope -m 'not soak' $(ARGS)
+	@$(RUN) pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder -m 'not soak' $(ARGS)
 
 unit: .venv/.ready  ## Run only the fast tests
 	@$(RUN) pytest -n $(JOBS) -m 'not soak' tests/unit $(ARGS)

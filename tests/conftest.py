@@ -20,9 +20,30 @@ from isp_plugins.db.migrate import migrate
 from isp_plugins.keyring import KeyRing
 from isp_plugins.settings import Settings
 from isp_plugins.testing import FakeClock
+from support.forked import end_template
+from support.migrated import migrated_file
 from support.postgres import running_postgres
 
 TEMPLATE = "isp_template"
+LONGEST = (
+    "tests/integration/events/test_chaos.py",
+    "tests/acceptance/installing/test_kill.py",
+    "tests/integration/installing/test_kill_upgrade.py",
+    "tests/integration/lifecycle/test_kill.py",
+    "tests/contract/test_openapi_fuzz.py",
+    "tests/acceptance/nodes/test_nodes.py",
+    "tests/acceptance/test_readme.py",
+    "tests/integration/packages/test_installing.py",
+    "tests/integration/templates/test_rendered_plugins.py",
+    "tests/acceptance/installing/test_commands.py",
+    "tests/acceptance/installing/test_upgrade_commands.py",
+    "tests/acceptance/templates/test_rendered_plugins.py",
+    "tests/integration/events/test_kill.py",
+    "tests/integration/events/test_poison.py",
+    "tests/integration/packages/test_building.py",
+    "tests/integration/packages/test_examples.py",
+)
+"""The modules that take longest, or wait longest, the longest first."""
 # A busy machine is slow, not wrong: pytest's own timeout ends a test that hangs.
 hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -33,6 +54,25 @@ hypothesis.settings.register_profile(
 # The suite says the same of the same tree every time; HYPOTHESIS_PROFILE=explore looks for what it has not tried yet.
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The modules that take longest begin first: what begins last is what everything waits for in the end."""
+    items.sort(key=lambda item: _rank(item.nodeid.partition("::")[0]))
+
+
+def _rank(module: str) -> int:
+    if module in LONGEST:
+        return LONGEST.index(module)
+    folder = module.split("/")[1] if module.startswith("tests/") else ""
+    return len(LONGEST) + {"acceptance": 0, "contract": 1, "integration": 2}.get(folder, 3)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _template_of_processes() -> Iterator[None]:
+    """Whoever forked off a template ends it."""
+    yield
+    end_template()
 
 
 @pytest.fixture
@@ -54,12 +94,9 @@ def keyring() -> KeyRing:
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_sqlite_file() -> Path:
     """A migrated, empty database file; copy it, never open it."""
-    folder = tmp_path_factory.mktemp("sqlite")
-    file = folder / "template.db"
-    _run_apart(lambda: migrate(f"sqlite:///{file}", backup_folder=folder))
-    return file
+    return migrated_file()
 
 
 @pytest.fixture

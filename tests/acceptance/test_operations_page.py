@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from support.commands import COMMAND, ROOT, clean_environment, serving
+from support.commands import ROOT, clean_environment, serving
+from support.forked import COMMAND
 from support.server import ApiServer
 
 pytestmark = pytest.mark.timeout(300)

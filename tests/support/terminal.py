@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.commands import COMMAND, clean_environment
+from support.commands import clean_environment
+from support.forked import COMMAND
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 INTERRUPT = b"\x03"

@@ -3,7 +3,7 @@
     python -m support.upgrade_child DATA_DIR PACKAGE STEP
 
 PACKAGE `-` is a rollback. Prints `ready`, then `reached` once it is in the step: one of the store's methods (its files are written by then),
-`migrate` or `switch` (begun); with `-` it never holds. Then it prints `done`.
+`manifest`, `migrate`, `switch` or `find` (begun); with `-` it never holds. Then it prints `done`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ def say(word: str) -> None:
 
 async def told(packages: FilePackages, system: PluginSystem, operation_id: int, step: str) -> None:
     """Say when the step is reached."""
-    if step in {"migrate", "switch", "find"}:
+    if step in {"manifest", "migrate", "switch", "find"}:
         while not (await system.operations.get(operation_id)).reached(step):
             await asyncio.sleep(0.001)
     else:

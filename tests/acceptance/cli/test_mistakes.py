@@ -10,7 +10,7 @@ from support.commands import run, serving
     [
         (("--port", "99999"), {}, "expected at most 65535, got 99999"),
         ((), {"ISP_PLUGINS_PORT": "abc"}, "expected a whole number, got 'abc'"),
-        ((), {"ISP_PLUGINS_SECRET_KEYS": "abc"}, "ISP_PLUGINS_SECRET_KEYS"),
+        (("--port", "0"), {"ISP_PLUGINS_SECRET_KEYS": "abc"}, "ISP_PLUGINS_SECRET_KEYS"),
     ],
 )
 def test_wrong_setting_is_told_once_and_without_traceback(tmp_path, arguments, environment, words):

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from support.commands import COMMAND, ROOT, clean_environment, serving
+from support.commands import ROOT, clean_environment, serving
+from support.forked import COMMAND
 from support.health import QUICK
 from support.mail import mailbox
 from support.server import ApiServer

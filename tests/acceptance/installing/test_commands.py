@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from support.commands import COMMAND, clean_environment, run
+from support.commands import clean_environment, run
+from support.forked import Forked
 from support.installing import install, plugin
 from support.waiting import until
 from support.wheels import make_source
@@ -94,15 +95,14 @@ def test_no_wait_begins_and_follow_shows_the_rest(isp, packages):
 async def test_interrupt_cancels_the_installation(server, api, tmp_path):
     wait = "def before_build():\n    import time\n    time.sleep(300)"
     folder = make_source(tmp_path / "slow", "slow", extra=wait)
-    process = subprocess.Popen(
-        [str(COMMAND), "install", "--accept-grants", str(folder)],
+    process = Forked(
+        "isp_plugins", "install", "--accept-grants", folder,
         cwd=server.process.folder,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-    )
+    )  # fmt: skip
     try:
         await until(lambda: running(api) and running(api)[0]["steps"][2]["began"], within=60)
         process.send_signal(signal.SIGINT)

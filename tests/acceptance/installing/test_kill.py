@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from support.commands import COMMAND, PATIENT, clean_environment
+from support.commands import PATIENT, clean_environment
+from support.forked import Forked
 from support.installing import index
 from support.server import api_server
 from support.waiting import until
@@ -44,15 +45,14 @@ async def rehearse(folder, *, times, seed):
 
 def install(server, source):
     """The command line, as an operator types it at the server's machine."""
-    return subprocess.Popen(
-        [str(COMMAND), "install", str(source), "--accept-grants", "--enable"],
+    return Forked(
+        "isp_plugins", "install", source, "--accept-grants", "--enable",
         cwd=server.process.folder,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-    )
+    )  # fmt: skip
 
 
 async def installed_whole(server, source):

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.commands import COMMAND, clean_environment, run
+from support.commands import clean_environment, run
+from support.forked import Forked
 from support.log_stream import CHATTY, execute
 from support.server import api_server
 
@@ -20,16 +21,13 @@ WITHIN_S = 30.0
 @contextmanager
 def follow(server, *options, stdout=subprocess.PIPE, **environment):
     """`isp-plugins logs --follow` in the server's folder."""
-    command = [str(COMMAND), "logs", "--follow", *options]
-    process = subprocess.Popen(
-        command,
+    process = Forked(
+        "isp_plugins", "logs", "--follow", *options,
         cwd=server.process.folder,
         env=clean_environment(**environment),
         stdout=stdout,
         stderr=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    )
+    )  # fmt: skip
     try:
         yield process
     finally:

@@ -4,13 +4,13 @@ import json
 import os
 import pty
 import select
-import subprocess
 import time
 import zipfile
 
 import pytest
 
-from support.commands import COMMAND, clean_environment, run
+from support.commands import clean_environment, run
+from support.forked import Forked
 
 TEMPLATE = {
     "description": "Ours",
@@ -169,8 +169,9 @@ def test_new_asks_on_a_terminal_and_asks_again_after_a_mistake(tmp_path):
 def on_terminal(arguments, answers, *, cwd):
     """Run a command on a terminal, type an answer at each prompt, and return what was shown."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [str(COMMAND), *arguments],
+    process = Forked(
+        "isp_plugins",
+        *arguments,
         cwd=cwd,
         env=clean_environment(),
         stdin=theirs,

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from isp_plugins.db.data_directory import DataDirectory, RunningHost
 from isp_plugins.db.errors import DataDirectoryInUseError, DataDirectoryUnusableError
+from support.forked import Forked
 
 HOST = """
 import sys
@@ -26,10 +26,9 @@ with directory.lock(database_file=Path(sys.argv[2]) if len(sys.argv) > 2 else No
 
 
 @contextmanager
-def host(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
+def host(*arguments: object) -> Iterator[Forked]:
     """Another process that is the host of a folder until it is told to end."""
-    command = [sys.executable, "-c", HOST, *map(str, arguments)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with Forked("-c", HOST, *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield process

@@ -4,8 +4,6 @@ import asyncio
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from isp_plugins.db.migrate import LIVES_S, MIGRATIONS, known_revisions, marks, 
 from isp_plugins.db.schema_state import Found
 from isp_plugins.db.tables import Base, NodeRow, SystemMetadata
 from isp_plugins.testing import FakeClock
+from support.forked import Forked
 
 SECOND = """
 import sqlalchemy as sa
@@ -273,10 +272,7 @@ async def test_another_products_marker_is_foreign(database_url: str, tmp_path: P
 async def test_a_killed_migration_is_finished_by_the_next_start(
     empty_url: str, tmp_path: Path, fatal: str
 ) -> None:
-    process = subprocess.run(
-        [sys.executable, "-c", KILLED, empty_url, tmp_path, fatal], check=False, timeout=60
-    )
-    assert process.returncode == -signal.SIGKILL
+    assert Forked("-c", KILLED, empty_url, tmp_path, fatal).wait(60) == -signal.SIGKILL
     assert (await schema_of(empty_url)).tables == set()
     await migrate(empty_url, backup_folder=tmp_path)
     assert (await schema_of(empty_url)).revision == known_revisions()[-1]

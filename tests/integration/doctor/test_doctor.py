@@ -9,6 +9,7 @@ from isp_plugins.lifecycle.errors import PluginNotFoundError
 from isp_plugins.lifecycle.records import PluginDraft
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.migrated import migrated
 from support.waiting import until
 
 SOURCE = """
@@ -44,7 +45,9 @@ def folder(tmp_path):
 
 @pytest.fixture
 async def system(tmp_path, folder):
-    async with PluginSystem.open(Settings(data_dir=tmp_path / "data", event_concurrency=1)) as opened:
+    async with PluginSystem.open(
+        Settings(data_dir=migrated(tmp_path / "data"), event_concurrency=1)
+    ) as opened:
         yield opened
 
 
@@ -225,6 +228,6 @@ async def test_installation_is_well_but_for_what_the_machine_lacks(system):
 
 
 async def test_clock_that_jumps_is_found(tmp_path, clock):
-    async with PluginSystem.open(Settings(data_dir=tmp_path), clock=clock) as opened:
+    async with PluginSystem.open(Settings(data_dir=migrated(tmp_path)), clock=clock) as opened:
         clock.set_wall(clock.now().replace(year=2031))
         assert by_check(await opened.doctor.installation())["clock"].status == "problem"

@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from isp_plugins.db.tables import PluginStorageItem
 from support.events import Post
+from support.forked import AsyncForked
 from support.rows import add_plugin
 
 TESTS = Path(__file__).parents[2]
@@ -26,11 +26,7 @@ async def prepared(database, keyring):
 
 
 async def start(url, node, first, count, effects):
-    environment = os.environ | {"PYTHONPATH": str(TESTS)}
-    words = ["-m", "support.events_child", url, node, str(first), str(count), str(effects)]
-    return await asyncio.create_subprocess_exec(
-        sys.executable, *words, env=environment, stdout=asyncio.subprocess.PIPE
-    )
+    return await AsyncForked.start("support.events_child", url, node, first, count, effects)
 
 
 async def run_and_kill(url, folder, *, count, kills, seed, patience_s=240):

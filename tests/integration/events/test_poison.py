@@ -1,9 +1,7 @@
 """An event that kills its host, or its worker, at each attempt ends as a dead letter: an attempt that was cut off counts."""
 
 import asyncio
-import os
 import signal
-import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +13,8 @@ from isp_plugins.db.engine import Database
 from isp_plugins.events.views import EventFilters
 from isp_plugins.lifecycle.records import PluginDraft
 from support.events import HOOK, Post
+from support.forked import AsyncForked
+from support.migrated import migrated
 from support.rows import add_plugin
 from support.waiting import until
 
@@ -23,9 +23,7 @@ THREE = Retry(min_s=0.01, max_s=0.02, attempts=3)
 
 
 async def _life(*words):
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.poison_child", *words, env=os.environ | {"PYTHONPATH": str(TESTS)}
-    )
+    child = await AsyncForked.start("support.poison_child", *words)
     try:
         async with asyncio.timeout(120):
             return await child.wait()
@@ -97,7 +95,7 @@ async def test_event_that_kills_its_worker_is_a_dead_letter_in_the_end(tmp_path)
         "breaker_pause": 0.1,
         "recovery_backoff_min": 0.05,
     }
-    settings = Settings(data_dir=tmp_path / "data", sandbox="off", restart_limit=1000, **patient)
+    settings = Settings(data_dir=migrated(tmp_path / "data"), sandbox="off", restart_limit=1000, **patient)
     async with PluginSystem.open(settings) as system:
         draft = {
             "name": "poisoned", "version": "1.0.0", "plugin_type": "CUSTOM", "module_path": "plugins.poisoned",

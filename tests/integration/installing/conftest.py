@@ -13,6 +13,7 @@ from isp_plugins.operations import Operation
 from isp_plugins.packages.values import Source, SourceKind
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.migrated import migrated
 from support.packages import FilePackages, package
 
 ADA = Actor(ActorType.API_KEY, "7", "ada")
@@ -52,7 +53,9 @@ class Bench:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings with short deadlines."""
-    return Settings(data_dir=tmp_path / "data", load_timeout=10.0, initialize_timeout=10.0, drain_timeout=2.0)
+    return Settings(
+        data_dir=migrated(tmp_path / "data"), load_timeout=10.0, initialize_timeout=10.0, drain_timeout=2.0
+    )
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,9 @@ from isp_plugins.lifecycle.errors import ReleaseNotKeptError
 from isp_plugins.operations import OperationState
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.forked import AsyncForked
 from support.installing import HOOK
+from support.migrated import migrated
 from support.packages import SCHEMA, FilePackages
 from support.upgrading import V2, first, installed, rows, second, upgrade, welcome
 from support.waiting import until
@@ -96,14 +97,12 @@ async def test_watch_goes_on_after_a_restart(settings, tmp_path):
 
 
 async def test_host_killed_once_harm_is_stored_goes_back_at_its_next_start(tmp_path):
-    settings = Settings(data_dir=tmp_path / "data", sandbox="off")
+    settings = Settings(data_dir=migrated(tmp_path / "data"), sandbox="off")
     async with opened(settings, tmp_path) as bench:
         plugin_id = await installed(bench)
         before = await rows(bench, plugin_id)
         await switched(bench, plugin_id, second(bench.folder), configuration={"fails": True})
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.breach_child", str(settings.data_dir), cwd=TESTS, stdout=asyncio.subprocess.PIPE
-    )  # fmt: skip
+    child = await AsyncForked.start("support.breach_child", settings.data_dir)
     try:
         async with asyncio.timeout(LONG_S):
             assert (await child.stdout.readuntil(b"reached\n")).startswith(b"ready")

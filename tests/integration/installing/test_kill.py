@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,10 @@ from isp_plugins.operations import OperationState
 from isp_plugins.operations.store import OperationFilters
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.forked import AsyncForked
+from support.migrated import migrated
 from support.packages import FilePackages, files_of, package
 
-TESTS = Path(__file__).parents[2]
 UNDONE = ("fetch", "unpack", "build", "resolve", "build_environment", "keep")
 FINISHED = ("register", "enable")
 NOTHING = {"staging": [], "artifacts": [], "environments": []}
@@ -113,19 +113,10 @@ async def looks_installed(system: PluginSystem) -> None:
 
 async def kill_in(folder: Path, step: str, *, life_s: float | None = None) -> None:
     """Run a child until it has reached the step, or so long after it was ready, and kill it."""
-    marker = folder / "data" / "initializing"
+    marker = migrated(folder / "data") / "initializing"
     source = SOURCE.format(marker=str(marker), slow=step == "enable")
     file = package(folder / "packages", source=source)
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "support.install_child",
-        str(folder / "data"),
-        str(file),
-        step,
-        cwd=TESTS,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    child = await AsyncForked.start("support.install_child", folder / "data", file, step)
     try:
         async with asyncio.timeout(60):
             await said(child, "ready")
@@ -137,7 +128,6 @@ async def kill_in(folder: Path, step: str, *, life_s: float | None = None) -> No
     assert await child.wait() == -signal.SIGKILL
 
 
-async def said(child: asyncio.subprocess.Process, word: str) -> None:
-    assert child.stdout is not None
+async def said(child: AsyncForked, word: str) -> None:
     while (line := await child.stdout.readline()).decode().strip() != word:
         assert line, f"the child ended before it said {word}"

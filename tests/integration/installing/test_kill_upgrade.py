@@ -4,7 +4,6 @@ import asyncio
 import random
 import shutil
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from isp_plugins.actors import HOST
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.db.tables import PluginStorageItem
+from isp_plugins.lifecycle import upgrading
 from isp_plugins.lifecycle.orders import InstallOrder, SourceType
 from isp_plugins.lifecycle.upgrading import UpgradeOrder
 from isp_plugins.operations import OperationState
@@ -22,11 +22,11 @@ from isp_plugins.operations.store import OperationFilters
 from isp_plugins.packages.values import Source, SourceKind
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.forked import AsyncForked
 from support.installing import HOOK
 from support.packages import SCHEMA, FilePackages, files_of, package
 
-TESTS = Path(__file__).parents[2]
-UPGRADE_STEPS = ("fetch", "unpack", "resolve", "build_environment", "keep", "migrate", "switch")
+UPGRADE_STEPS = ("fetch", "unpack", "manifest", "resolve", "build_environment", "keep", "migrate", "switch")
 ROLLBACK_STEPS = ("find", "switch")
 LONGEST_LIFE_S = 2.5
 LONGEST_SWITCH_S = 0.8
@@ -89,18 +89,20 @@ def ordered(folder: Path, version: str) -> InstallOrder:
     return InstallOrder(source_type=SourceType.UPLOAD, source=source)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("step", UPGRADE_STEPS)
 async def test_killed_in_a_step_of_an_upgrade_is_old_or_new_as_a_whole(
     step: str, first: Path, tmp_path: Path
 ) -> None:
-    await killed_and_whole(first, tmp_path / "it", "2.0.0", step)
+    await in_the_step(first, tmp_path, "2.0.0", step, times=5)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("step", ROLLBACK_STEPS)
 async def test_killed_in_a_step_of_a_rollback_is_old_or_new_as_a_whole(
     step: str, second: Path, tmp_path: Path
 ) -> None:
-    await killed_and_whole(second, tmp_path / "it", "-", step)
+    await in_the_step(second, tmp_path, "-", step, times=5)
 
 
 @pytest.mark.timeout(300)
@@ -110,25 +112,38 @@ async def test_killed_at_any_moment_is_old_or_new_as_a_whole(
     await at_random(first, second, tmp_path, times=2)
 
 
-@pytest.mark.timeout(300)
-async def test_killed_anywhere_in_the_switch_is_old_or_new_as_a_whole(
-    first: Path, second: Path, tmp_path: Path
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("step", UPGRADE_STEPS)
+async def test_killed_fifty_times_in_a_step_of_an_upgrade_is_old_or_new_as_a_whole(
+    step: str, first: Path, tmp_path: Path
 ) -> None:
-    await in_each_step(first, second, tmp_path, steps=("switch",), times=3)
+    await in_the_step(first, tmp_path, "2.0.0", step, times=50)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(7200)
-async def test_killed_fifty_times_in_each_step_is_old_or_new_as_a_whole(
-    first: Path, second: Path, tmp_path: Path
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("step", ROLLBACK_STEPS)
+async def test_killed_fifty_times_in_a_step_of_a_rollback_is_old_or_new_as_a_whole(
+    step: str, second: Path, tmp_path: Path
 ) -> None:
-    await in_each_step(first, second, tmp_path, steps=(*UPGRADE_STEPS, "find"), times=50)
+    await in_the_step(second, tmp_path, "-", step, times=50)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 async def test_killed_fifty_times_is_old_or_new_as_a_whole(first: Path, second: Path, tmp_path: Path) -> None:
     await at_random(first, second, tmp_path, times=50)
+
+
+def test_no_step_is_left_out() -> None:
+    """`verify` is of packages that are signed; `environment` has two steps in the store, each with files of its own."""
+    assert {*UPGRADE_STEPS, "verify", "environment"} == {
+        *upgrading.UPGRADE_STEPS,
+        "build_environment",
+        "keep",
+    }
+    assert ROLLBACK_STEPS == upgrading.ROLLBACK_STEPS
 
 
 async def at_random(first: Path, second: Path, folder: Path, *, times: int) -> None:
@@ -138,17 +153,11 @@ async def at_random(first: Path, second: Path, folder: Path, *, times: int) -> N
         await killed_and_whole(second, folder / f"back{number}", "-", "-", life_s / 2)
 
 
-async def in_each_step(
-    first: Path, second: Path, folder: Path, *, steps: tuple[str, ...], times: int
-) -> None:
-    """Killed in a step of an upgrade and of a rollback, at any moment of what a step takes."""
+async def in_the_step(origin: Path, folder: Path, target: str, step: str, *, times: int) -> None:
+    """Killed as soon as the step is reached, and then at any moment of what a switch takes: nothing else holds the switch."""
     for number in range(times):
-        for step in steps:
-            more_s = random.uniform(0, LONGEST_SWITCH_S) if step == "switch" else 0.0
-            if step in UPGRADE_STEPS:
-                await killed_and_whole(first, folder / f"up{number}{step}", "2.0.0", step, more_s=more_s)
-            if step in ROLLBACK_STEPS:
-                await killed_and_whole(second, folder / f"back{number}{step}", "-", step, more_s=more_s)
+        more_s = random.uniform(0, LONGEST_SWITCH_S) if step == "switch" and number else 0.0
+        await killed_and_whole(origin, folder / str(number), target, step, more_s=more_s)
 
 
 async def killed_and_whole(
@@ -216,10 +225,7 @@ async def succeeded(system: PluginSystem, operation) -> None:
 
 async def kill_in(folder: Path, file: str, step: str, life_s: float | None, more_s: float) -> None:
     """Run a child until it has reached the step and so much longer, or so long after it was ready, and kill it."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.upgrade_child", str(folder / "data"), file, step,
-        cwd=TESTS, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    child = await AsyncForked.start("support.upgrade_child", folder / "data", file, step)
     try:
         async with asyncio.timeout(60):
             await said(child, "ready")
@@ -231,7 +237,6 @@ async def kill_in(folder: Path, file: str, step: str, life_s: float | None, more
     assert await child.wait() == -signal.SIGKILL
 
 
-async def said(child: asyncio.subprocess.Process, word: str) -> None:
-    assert child.stdout is not None
+async def said(child: AsyncForked, word: str) -> None:
     while (line := await child.stdout.readline()).decode().strip() != word:
         assert line, f"the child ended before it said {word}"

@@ -11,6 +11,7 @@ from isp_plugins.lifecycle.records import PluginDraft
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.fakes_lifecycle import draft
+from support.migrated import migrated
 
 HEAD = """
 from app.services.plugin_service import PluginInterface
@@ -22,7 +23,7 @@ Write = Callable[..., PluginDraft]
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """The data directory; plugins go below `plugins`."""
-    (tmp_path / "data" / "plugins").mkdir(parents=True)
+    (migrated(tmp_path / "data") / "plugins").mkdir()
     return tmp_path / "data"
 
 

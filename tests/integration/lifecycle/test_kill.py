@@ -5,7 +5,6 @@ import contextlib
 import os
 import random
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,9 @@ from isp_plugins.contracts.vocabulary import Desired, State
 from isp_plugins.db.tables import Base
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.forked import AsyncForked
 from support.lifecycle_child import SCHEMA
+from support.migrated import migrated
 from support.waiting import until
 
 TESTS = Path(__file__).parents[2]
@@ -87,16 +88,7 @@ async def lines_until_killed(
     data_dir: Path, operation: str, life_s: float, *, runtime: str = "in_process"
 ) -> list[str]:
     """What a child said until it was killed, so long after it was ready."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "support.lifecycle_child",
-        str(data_dir),
-        operation,
-        runtime,
-        cwd=TESTS,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    process = await AsyncForked.start("support.lifecycle_child", migrated(data_dir), operation, runtime)
     said: list[str] = []
     reading = asyncio.create_task(read_into(said, process))
     try:
@@ -112,8 +104,7 @@ async def lines_until_killed(
     return said
 
 
-async def read_into(said: list[str], process: asyncio.subprocess.Process) -> None:
-    assert process.stdout is not None
+async def read_into(said: list[str], process: AsyncForked) -> None:
     while line := await process.stdout.readline():
         said.append(line.decode().strip())
 

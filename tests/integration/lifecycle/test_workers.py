@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from isp_plugins.telemetry.records import LogFilters
 from support.fakes_lifecycle import ADA
+from support.forked import Forked
 from support.waiting import until
 
 Write = Callable[..., PluginDraft]
@@ -215,9 +215,7 @@ class Plugin(PluginInterface):
 def test_no_worker_outlives_a_host_that_is_killed(tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "p.py").write_text(HOLDS_THE_INTERPRETER)
-    with subprocess.Popen(
-        [sys.executable, "-c", HOST, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as host:
+    with Forked("-c", HOST, tmp_path, stdout=subprocess.PIPE) as host:
         assert host.stdout is not None
         pid = int(host.stdout.readline())
         host.kill()

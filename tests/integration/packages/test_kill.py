@@ -5,7 +5,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,10 +12,10 @@ import pytest
 
 from isp_plugins.packages.environments import MARKER
 from isp_plugins.packages.values import Lock
+from support.forked import Forked
 from support.waiting import until
 from support.wheels import make_source, make_wheel
 
-CHILD = Path(__file__).parents[2] / "support" / "package_child.py"
 STEPS = ("fetch", "build", "resolve", "environment", "keep")
 
 
@@ -30,8 +29,8 @@ class Installation:
         make_wheel(self.links, "dep", "1.0")
 
     def start(self, staging):
-        command = [sys.executable, CHILD, self.data, self.links, self.source, str(staging)]
-        return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+        words = (self.data, self.links, self.source, staging)
+        return Forked("support.package_child", *words, stdout=subprocess.PIPE)
 
     def finish(self, staging):
         """Install to the end; the names of environment and artifact."""

@@ -20,6 +20,7 @@ from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
 from isp_plugins.runtime.worker.confining import Confiner
 from isp_plugins.runtime.worker.errors import WorkerDiedError
 from isp_plugins.runtime.worker.leftovers import VARIABLE, Leftovers
+from support.forked import AsyncForked
 from support.lineage import FIRST_UID, HEAD, SPAWN, alive_with
 from support.runtime import WorkerFolder
 from support.waiting import until
@@ -77,13 +78,11 @@ async def test_all_that_a_worker_started_ends_with_it(granted, tmp_path):
 @pytest.mark.parametrize("kind", ["granted", "trusted"])
 async def test_nothing_outlives_a_host_that_was_killed(folders, kind):
     """With a namespace by the kernel, at once; without one when the next host starts."""
-    host = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.lineage_host", kind, str(folders), stdout=subprocess.PIPE, cwd=TESTS
-    )
+    host = await AsyncForked.start("support.lineage_host", kind, folders)
     told = json.loads(await host.stdout.readline())
     assert alive_with(str(folders))
     host.kill()
-    await host.communicate()
+    await host.wait()
     await until(lambda: not Path(f"/proc/{told['worker']}").exists(), within=LONG_S)
     if kind == "granted" and "lineage" in told["sandbox"]["holds"]:
         await until(lambda: alive_with(str(folders)) == [], within=LONG_S)

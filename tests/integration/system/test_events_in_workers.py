@@ -6,6 +6,7 @@ from isp_plugins.actors import Actor, ActorType
 from isp_plugins.lifecycle.records import PluginDraft
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.migrated import migrated
 from support.waiting import until
 
 ADA = Actor(ActorType.API_KEY, "1", "ada")
@@ -46,7 +47,7 @@ async def plugin(request, tmp_path):
     folder = tmp_path / "data" / "plugins"
     folder.mkdir(parents=True)
     (folder / "booker.py").write_text(SOURCE)
-    settings = Settings(data_dir=tmp_path / "data", worker_handshake_timeout=60.0)
+    settings = Settings(data_dir=migrated(tmp_path / "data"), worker_handshake_timeout=60.0)
     async with PluginSystem.open(settings) as system:
         draft = PluginDraft.of(
             {

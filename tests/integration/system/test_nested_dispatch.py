@@ -8,6 +8,7 @@ from isp_plugins import PluginSystem, Settings
 from isp_plugins.actors import HOST
 from isp_plugins.hooks.records import HookDraft
 from isp_plugins.lifecycle.records import PluginDraft
+from support.migrated import migrated
 
 RELAY = """
 from app.services.plugin_service import PluginInterface
@@ -49,7 +50,7 @@ def innermost(result):
 
 @pytest.mark.parametrize("method", ["relay", "relay_async"])
 async def test_failure_three_dispatches_deep_reaches_the_caller(tmp_path, method):
-    async with PluginSystem.open(Settings(data_dir=tmp_path)) as system:
+    async with PluginSystem.open(Settings(data_dir=migrated(tmp_path))) as system:
         await relay(system, 1, "first_hook", "second_hook", method)
         await relay(system, 2, "second_hook", "third_hook", method)
         await relay(system, 3, "third_hook", "none", "fail")
@@ -59,7 +60,7 @@ async def test_failure_three_dispatches_deep_reaches_the_caller(tmp_path, method
 
 @pytest.mark.parametrize("method", ["relay", "relay_async"])
 async def test_circle_of_plugins_is_refused_with_their_names(tmp_path, method):
-    async with PluginSystem.open(Settings(data_dir=tmp_path)) as system:
+    async with PluginSystem.open(Settings(data_dir=migrated(tmp_path))) as system:
         await relay(system, 1, "ping", "pong", method)
         await relay(system, 2, "pong", "ping", method)
         result = await asyncio.wait_for(system.dispatch("ping", {}), 30)

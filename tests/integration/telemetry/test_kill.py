@@ -2,10 +2,10 @@
 
 import signal
 import subprocess
-import sys
 
 from isp_plugins.db.engine import Database
 from isp_plugins.telemetry import LogFilters, PluginLogs
+from support.forked import Forked
 
 WRITER = """
 import asyncio, sys, time
@@ -31,7 +31,7 @@ LEEWAY_S = 2.0
 
 
 async def test_a_killed_host_loses_at_most_the_last_interval(sqlite_url, clock):
-    process = subprocess.Popen([sys.executable, "-c", WRITER, sqlite_url], stdout=subprocess.PIPE, text=True)
+    process = Forked("-c", WRITER, sqlite_url, stdout=subprocess.PIPE)
     written = [float(process.stdout.readline()) for _ in range(500)]
     process.send_signal(signal.SIGKILL)
     written += [float(line) for line in process.stdout if line.endswith("\n")]

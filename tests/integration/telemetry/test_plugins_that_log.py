@@ -12,6 +12,7 @@ from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from isp_plugins.telemetry import LogFilters
 from support.fakes_lifecycle import ADA, draft
+from support.migrated import migrated
 from support.waiting import until
 
 HEAD = """
@@ -32,7 +33,9 @@ class Plugin(PluginInterface):
 
 @pytest.fixture
 async def system(tmp_path):
-    async with PluginSystem.open(Settings(data_dir=tmp_path / "data", log_queue_size=2_000)) as system:
+    async with PluginSystem.open(
+        Settings(data_dir=migrated(tmp_path / "data"), log_queue_size=2_000)
+    ) as system:
         yield system
 
 

@@ -33,6 +33,11 @@ _STATE_COLOURS = {
 }  # fmt: skip
 
 
+def is_interactive() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def console() -> Console:
     """Standard output."""
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=True)

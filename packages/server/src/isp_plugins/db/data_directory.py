@@ -23,8 +23,8 @@ LOCK_FILE = "host.lock"
 HOST_FILE = "host.json"
 UNFINISHED = ".restoring"
 """A folder in it: a restore has begun and not ended."""
-PATIENCE_S = 0.5
-"""How long a start waits for the lock: whoever only asks who runs (`running_host`) holds it for an instant."""
+PATIENCE_S = 2.0
+"""How long a start waits for the lock: whoever only asks who runs (`running_host`), and a child of the last host that is between its fork and its exec, hold it for an instant, which on a busy machine is long."""
 PAUSE_S = 0.01
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

@@ -1,19 +1,13 @@
 """The variables of a new plugin: taken from the command line, the rest asked for on a terminal, or told all at once."""
 
-import sys
 from collections.abc import Mapping, Sequence
 
 import typer
 
 from isp_plugins.cli.develop.sources import Source
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import fail
+from isp_plugins.cli.output import fail, is_interactive
 from isp_plugins.templates.definition import Variable
-
-
-def is_interactive() -> bool:
-    """Whether somebody is there to answer."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def given_values(options: Sequence[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import fail, say
+from isp_plugins.cli.output import fail, is_interactive, say
 from isp_plugins.cli.session import Session, command
 
 TemplateArgument = Annotated[
@@ -61,7 +61,7 @@ def new(
     chosen = template or asking.choose(source)
     variables = source.variables(chosen)
     hints = _hints(wanted, {variable.name for variable in variables})
-    values = asking.complete(source, variables, given, hints, ask=asking.is_interactive() and not no_input)
+    values = asking.complete(source, variables, given, hints, ask=is_interactive() and not no_input)
     files = source.render(chosen, values)
     candidates = (registration_of(files).get("name"), values.get("name"), chosen)
     name = next((str(each) for each in candidates if is_plain(each)), "plugin")

@@ -1,6 +1,5 @@
 """`protocol test`: whether a command speaks the worker protocol, check by check."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,6 +109,8 @@ def _run(options: "Options", names: Sequence[str]) -> Mapping[str, Any]:
 
     if not options.command:
         raise CommandMissingError
+    import asyncio  # no other command of the client needs it so early
+
     return asyncio.run(run(options, chosen(names))).to_dict()
 
 

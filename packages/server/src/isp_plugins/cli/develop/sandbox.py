@@ -5,13 +5,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isp_plugin_sdk.sandbox.learning import Observed, smallest_grants, to_toml
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.output import fail
+
+if TYPE_CHECKING:
+    from isp_plugin_sdk.sandbox.learning import Observed
 
 app = typer.Typer(help="What a plugin may do.", no_args_is_help=True)
 
@@ -42,6 +44,11 @@ def learn(
                 code=Exit.USAGE,
             )
         observed = json.loads(file.read_text(encoding="utf-8"))
+    from isp_plugin_sdk.sandbox.learning import (  # no other command needs it
+        smallest_grants,
+        to_toml,
+    )
+
     grants, left_out = smallest_grants(_observed(observed), observed["given"])
     text = to_toml(grants, left_out)
     if write is None:
@@ -55,8 +62,10 @@ def learn(
         )
 
 
-def _observed(told: dict[str, Any]) -> Observed:
+def _observed(told: dict[str, Any]) -> "Observed":
     """What the child wrote down."""
+    from isp_plugin_sdk.sandbox.learning import Observed  # as above
+
     return Observed(
         read=set(told["read"]),
         written=set(told["written"]),

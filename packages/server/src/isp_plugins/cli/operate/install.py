@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from isp_plugins.cli.develop.asking import is_interactive
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.operation_follow import tell_end, watch
 from isp_plugins.cli.operate.packing import Sent, pack, source_of
 from isp_plugins.cli.operate.plugins import CascadeOption, PluginArgument
-from isp_plugins.cli.output import Column, fail, say, table
+from isp_plugins.cli.output import Column, fail, is_interactive, say, table
 from isp_plugins.cli.session import Session, command
 
 NOT_ACCEPTED = "grants-not-accepted"
