@@ -127,6 +127,16 @@ class Serving:
         self._process.kill()
         self._process.wait()
 
+    def freeze(self) -> None:
+        """Let the process stand still, as a machine that is suspended does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on, as if nothing had been."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         """End the process in good order; its exit code."""
         assert self._process is not None

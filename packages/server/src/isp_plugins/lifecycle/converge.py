@@ -14,7 +14,7 @@ from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.errors import PluginSystemError
 from isp_plugins.lifecycle.bindings import Bound, standing
 from isp_plugins.lifecycle.failing import fail_running
-from isp_plugins.lifecycle.placing import give_up
+from isp_plugins.lifecycle.placing import give_up, settle
 from isp_plugins.lifecycle.reconcile import try_start
 from isp_plugins.lifecycle.records import Behind, PluginRecord
 from isp_plugins.lifecycle.replacing import is_lost, replaced
@@ -114,7 +114,12 @@ async def _up(stage: Stage, after: PluginRecord) -> None:
 
 
 async def _go_on(stage: Stage, before: PluginRecord, after: PluginRecord) -> None:
-    """It runs here, and is to go on."""
+    """It runs here, and is to go on, if not as before."""
+    if before.placement is not after.placement:
+        stage.ledger.show(after)
+        await settle(stage, stage.instances[after.id])
+        if after.id not in stage.instances:
+            return
     if before.load_generation != after.load_generation or before.behind is not None:
         await _reload(stage, before, after)
     else:
