@@ -199,6 +199,7 @@ async def build_specialists(base: Foundation, engine: HookEngine, stack: AsyncEx
     settings, clock = base.settings, base.clock
     idempotency = IdempotencyStore(base.database, clock=clock, hours=settings.idempotency_hours)
     await idempotency.open()
+    stack.push_async_callback(idempotency.close)
     directory = PluginDirectory()
     statistics = Statistics(
         engine,
