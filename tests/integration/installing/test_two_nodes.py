@@ -23,6 +23,7 @@ from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.installing import index, plugin
 from support.object_server import running_objects
+from support.package_index import running_index, write_index
 from support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -43,8 +44,7 @@ class Nodes:
             database_url=self._url,
             node=name,
             secret_keys=KEY,
-            package_offline="yes",
-            **fields,
+            **{"package_offline": "yes", **fields},
         )
 
     async def open(self, name: str, **fields: object) -> PluginSystem:
@@ -88,6 +88,24 @@ async def test_plugin_that_one_node_installed_runs_on_another_with_an_empty_disk
     async with two.database.reading() as session:
         told = (await session.scalars(select(PluginLog.message).where(PluginLog.node == "two"))).all()
     assert any("is fetched from the database" in line for line in told)
+
+
+@pytest.mark.postgres
+async def test_node_without_an_index_builds_from_what_another_one_put_into_the_depot(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    write_index(tmp_path / "web", sorted(nodes.links.glob("*.whl")))
+    with running_index(tmp_path / "web", password="secret") as address:
+        url = f"http://user:secret@{address}/simple"
+        one = await nodes.open("one", package_index_url=url, package_offline="no")
+        ended = await install(one, plugin(tmp_path / "wheels", "sample"), auto_enable=True)
+        assert ended.state is OperationState.SUCCEEDED, ended.error
+    names = {stored.name for stored in await Depot(one.database).contents()}
+    assert "dep-2.0-py3-none-any.whl" in names
+    two = await nodes.open("two", package_index_url=url, package_offline="no")
+    record = two.directory.by_name("sample")
+    assert record.state is State.ACTIVE, record.cause
+    assert (await two.manager.execute(record.id, "version", None, HOST)).value == "2.0"
 
 
 @pytest.mark.postgres
