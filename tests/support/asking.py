@@ -21,7 +21,10 @@ class Plugin(PluginInterface):
 """
 PER_NODE = {
     "name": "greeter", "version": "1.0.0", "plugin_type": "CUSTOM", "module_path": "plugins.greeter", "entry_point": "Plugin",
-    "hooks": [{"hook_name": "customer_created", "hook_type": "action", "callback_method": "greet"}],
+    "hooks": [
+        {"hook_name": "customer_created", "hook_type": "action", "callback_method": "greet"},
+        {"hook_name": "customer_updated", "hook_type": "event", "callback_method": "greet"},
+    ],
 }  # fmt: skip
 
 

@@ -104,8 +104,8 @@ class Serving:
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start the process and wait until it answers."""
+    def launch(self) -> None:
+        """Start the process, and do not wait for it."""
         command = [str(COMMAND), "serve", "--data-dir", "var", "--port", str(self.port), *self._options]
         with self.log.open("ab") as stream:
             self._process = subprocess.Popen(
@@ -115,6 +115,11 @@ class Serving:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        self.launch()
+        assert self._process is not None
         deadline = time.monotonic() + self.starts_within
         while not self._answers():
             assert self._process.poll() is None, self.log.read_text()

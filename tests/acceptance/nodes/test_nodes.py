@@ -1,23 +1,15 @@
 """Real servers on one real PostgreSQL: killed as by a power cut, cut off by the network, and refused for their name."""
 
 import asyncio
-import tempfile
 
 import pytest
 
 from support.asking import PER_NODE, asking, both_alive, is_active, is_back, is_cut_off, node, started
 from support.commands import run
 from support.members import KEYS, REGISTRATION
-from support.proxy import proxy_to
+from support.proxy import tcp_proxy_to
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def short_folder():
-    """A folder whose name is short enough for a socket."""
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="isp-proxy-") as folder:
-        yield folder
 
 
 async def test_a_node_that_is_killed_is_missed_and_its_singleton_moves(postgres_url, tmp_path):
@@ -46,9 +38,9 @@ async def test_a_node_that_is_killed_is_missed_and_its_singleton_moves(postgres_
             assert refused.json()["type"] == "/problems/plugin-elsewhere"
 
 
-async def test_a_node_thatis_cut_off_serves_what_it_has_and_comes_back(postgres_url, tmp_path, short_folder):
+async def test_a_node_that_is_cut_off_serves_what_it_has_and_comes_back(postgres_url, tmp_path):
     a = node(tmp_path, "a", postgres_url)
-    async with proxy_to(postgres_url, short_folder) as (proxy, url):
+    async with tcp_proxy_to(postgres_url) as (proxy, url):
         b = node(tmp_path, "b", url)
         async with started(b), asking(b, b.admin_key) as on_b:
             poller = await on_b.enabled(REGISTRATION | {"runtime": "process", "hooks": []})
@@ -64,6 +56,7 @@ async def test_a_node_thatis_cut_off_serves_what_it_has_and_comes_back(postgres_
                 assert "node b is cut off from the database since" in unready.json()["detail"]
                 done = await on_b.json("/hooks/customer_created/dispatch", "POST", {"payload": {"id": 7}})
                 assert done["subscriptions"][0]["value"] == {"greeted": 7}
+                await _keeps_no_event(on_b)
                 refused = await on_b.http.put(f"/plugins/{poller['id']}", json={"description": "changed"})
                 assert refused.status_code == 503
                 assert refused.json()["type"] == "/problems/database-unavailable"
@@ -75,6 +68,30 @@ async def test_a_node_thatis_cut_off_serves_what_it_has_and_comes_back(postgres_
                 await on_a.reached(both_alive)
                 assert (await on_a.state(poller), await on_b.state(poller)) == ("active", "standby")
                 await on_b.json(f"/plugins/{poller['id']}", "PUT", {"description": "changed"})
+                await _keeps_events_again(on_b)
+
+
+EVENT = {"payload": {"id": 9, "name": "Ada", "status": "active"}}
+KEY = {"Idempotency-Key": "customer-9"}
+
+
+async def _keeps_no_event(it):
+    """A dispatch that owes an event fails, and says why; its key is not taken."""
+    for _ in range(2):
+        answer = await it.http.post("/hooks/customer_updated/dispatch", json=EVENT, headers=KEY)
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["type"] == "/problems/database-unavailable"
+    plain = await it.http.post("/hooks/customer_updated/dispatch", json=EVENT)
+    assert plain.status_code == 503, plain.text
+    assert plain.json()["type"] == "/problems/events-not-kept"
+
+
+async def _keeps_events_again(it):
+    async def is_kept(it):
+        answer = await it.http.post("/hooks/customer_updated/dispatch", json=EVENT, headers=KEY)
+        return answer.is_success
+
+    await it.reached(is_kept)
 
 
 async def test_a_server_with_a_name_that_is_taken_does_not_start(postgres_url, tmp_path):
