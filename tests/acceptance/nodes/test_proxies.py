@@ -11,7 +11,7 @@ import pytest
 
 from isp_plugins.cli.sse import events_in, lines_of
 from support.commands import free_port
-from support.front import PROGRAMS, certificate, program_of, running, tried
+from support.front import PROGRAMS, address, certificate, program_of, running, tried
 from support.installing import CODE, index, installed, plugin
 from support.node_servers import node_servers
 
@@ -80,7 +80,7 @@ def test_nodes_behind_a_proxy_serve_as_one(program, servers, tmp_path):
     with (
         running(command, tmp_path),
         httpx.Client(
-            base_url=f"https://127.0.0.1:{port}/api/v1", headers=key, timeout=60, verify=False
+            base_url=f"{address(program, port)}/api/v1", headers=key, timeout=60, verify=False
         ) as client,
     ):
         until(lambda: answers(client))
@@ -106,7 +106,8 @@ def _upload(client, program, folder):
     """A package larger than what proxies take by themselves."""
     wheel = plugin(folder, f"sample_{program}", code=f"BALLAST = {os.urandom(1_500_000).hex()!r}\n" + CODE)
     assert wheel.stat().st_size > 1024 * 1024
-    assert installed(client, wheel, auto_enable=True)["state"] == "active"
+    made = installed(client, wheel, auto_enable=True)
+    until(lambda: client.get(f"/plugins/{made['id']}").json().get("state") == "active")
 
 
 def _lose_a_node(client, servers):
