@@ -99,8 +99,8 @@ class Serving:
         self._environment = environment or {}
         self._process: Forked | None = None
 
-    def start(self) -> None:
-        """Start the process and wait until it answers; where it would make a database of its own, that is there already."""
+    def launch(self) -> None:
+        """Start the process, and do not wait for it; where it would make a database of its own, that is there already."""
         if "ISP_PLUGINS_DATABASE_URL" not in self._environment:
             migrated(self.folder / "var")
         command = ["serve", "--data-dir", "var", "--port", self.port, *self._options]
@@ -113,6 +113,11 @@ class Serving:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        self.launch()
+        assert self._process is not None
         deadline = time.monotonic() + self.starts_within
         while not self._answers():
             assert self._process.poll() is None, self.log.read_text()
@@ -124,6 +129,16 @@ class Serving:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def freeze(self) -> None:
+        """Let the process stand still, as a machine that is suspended does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on, as if nothing had been."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> int:
         """End the process in good order; its exit code."""

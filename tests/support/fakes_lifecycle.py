@@ -303,7 +303,7 @@ class House:
             directory=self.directory,
             clock=clock,
             settings=settings,
-            host_calls=lambda plugin_id, name: NoHost(),  # type: ignore[arg-type, return-value]  # never asked
+            host_calls=lambda plugin_id, name, fence: NoHost(),  # type: ignore[arg-type, return-value]  # never asked
         )
 
     async def kill(self) -> None:

@@ -36,8 +36,8 @@ class NodeServers:
 
 
 @contextmanager
-def node_servers(url: str, folder: Path, *names: str) -> Iterator[NodeServers]:
-    """Servers of these names, started one after the other."""
+def node_servers(url: str, folder: Path, *names: str, **more: str) -> Iterator[NodeServers]:
+    """Servers of these names, started one after the other; `more` is their environment."""
     plugins = folder / "plugins"
     plugins.mkdir()
     environment = {
@@ -45,6 +45,7 @@ def node_servers(url: str, folder: Path, *names: str) -> Iterator[NodeServers]:
         "ISP_PLUGINS_SECRET_KEYS": SECRET_KEYS,
         "ISP_PLUGINS_PLUGIN_PATH": str(folder),
         "ISP_PLUGINS_LOAD_TIMEOUT": "60",
+        **more,
     }
     with ExitStack() as stack:
         servers = []

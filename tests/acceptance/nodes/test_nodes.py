@@ -1,104 +1,15 @@
 """Real servers on one real PostgreSQL: killed as by a power cut, cut off by the network, and refused for their name."""
 
 import asyncio
-import tempfile
-from contextlib import asynccontextmanager
-from pathlib import Path
 
-import httpx
 import pytest
 
-from support.commands import Serving, run
-from support.members import KEYS, PLUGIN, REGISTRATION
-from support.proxy import proxy_to
-from support.waiting import until
+from support.asking import PER_NODE, asking, both_alive, is_active, is_back, is_cut_off, node, started
+from support.commands import run
+from support.members import KEYS, REGISTRATION
+from support.proxy import tcp_proxy_to
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
-LONG = 120
-GREETER = """
-from app.services.plugin_service import PluginInterface
-
-
-class Plugin(PluginInterface):
-    def greet(self, customer):
-        return {"greeted": customer["id"]}
-"""
-PER_NODE = {
-    "name": "greeter", "version": "1.0.0", "plugin_type": "CUSTOM", "module_path": "plugins.greeter", "entry_point": "Plugin",
-    "hooks": [{"hook_name": "customer_created", "hook_type": "action", "callback_method": "greet"}],
-}  # fmt: skip
-
-
-@pytest.fixture
-def short_folder():
-    """A folder whose name is short enough for a socket."""
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="isp-proxy-") as folder:
-        yield folder
-
-
-def node(folder: Path, name: str, url: str) -> Serving:
-    """A server that is not started yet, with both plugins on its plugin path."""
-    plugins = folder / name / "var" / "plugins"
-    plugins.mkdir(parents=True)
-    (plugins / "poller.py").write_text(PLUGIN)
-    (plugins / "greeter.py").write_text(GREETER)
-    environment = {
-        "ISP_PLUGINS_SECRET_KEYS": KEYS,
-        "ISP_PLUGINS_DATABASE_URL": url,
-        "ISP_PLUGINS_NODE_HEARTBEAT": "0.5",
-        "ISP_PLUGINS_NODE_LOST_AFTER": "9",
-        "ISP_PLUGINS_WORKER_HANDSHAKE_TIMEOUT": "60",
-    }
-    return Serving(folder / name, ("--node", name), environment)
-
-
-@asynccontextmanager
-async def started(server: Serving):
-    try:
-        await asyncio.to_thread(server.start)
-        yield server
-    finally:
-        await asyncio.to_thread(server.stop)
-
-
-class Asking:
-    """The API of one node, with the key that the first node made."""
-
-    def __init__(self, server: Serving, key: str) -> None:
-        self.url = server.url
-        self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers={"X-API-Key": key}, timeout=60)
-
-    async def json(self, path, method="GET", body=None):
-        answer = await self.http.request(method, path, json=body)
-        return answer.raise_for_status().json()
-
-    async def state(self, plugin):
-        return (await self.json(f"/plugins/{plugin['id']}"))["state"]
-
-    async def nodes(self):
-        return {one["name"]: one["state"] for one in (await self.json("/nodes"))["items"]}
-
-    async def enabled(self, registration):
-        plugin = await self.json("/plugins/", "POST", registration)
-        return await self.json(f"/plugins/{plugin['id']}/enable", "POST")
-
-    async def reached(self, condition):
-        async def check():
-            try:
-                return await condition(self)
-            except httpx.HTTPError:
-                return False
-
-        await until(check, within=LONG)
-
-
-@asynccontextmanager
-async def asking(server, key):
-    one = Asking(server, key)
-    try:
-        yield one
-    finally:
-        await one.http.aclose()
 
 
 async def test_a_node_that_is_killed_is_missed_and_its_singleton_moves(postgres_url, tmp_path):
@@ -108,7 +19,7 @@ async def test_a_node_that_is_killed_is_missed_and_its_singleton_moves(postgres_
         async with started(b), asking(b, a.admin_key) as on_b:
             assert (await on_a.state(poller), await on_b.state(poller)) == ("active", "standby")
             await asyncio.to_thread(a.kill)
-            await on_b.reached(lambda it: _is_active(it, poller))
+            await on_b.reached(lambda it: is_active(it, poller))
             assert await on_b.nodes() == {"a": "lost", "b": "alive"}
             listed = await asyncio.to_thread(
                 run, "nodes", "poller", cwd=b.folder, ISP_PLUGINS_URL=b.url, ISP_PLUGINS_API_KEY=a.admin_key
@@ -118,7 +29,7 @@ async def test_a_node_that_is_killed_is_missed_and_its_singleton_moves(postgres_
             report = await on_b.json("/doctor")
             assert any("lost: a (silent for" in one["found"] for one in report["findings"])
             await asyncio.to_thread(a.start)
-            await on_b.reached(_both_alive)
+            await on_b.reached(both_alive)
             assert (await on_a.state(poller), await on_b.state(poller)) == ("standby", "active")
             refused = await on_a.http.post(
                 f"/plugins/{poller['id']}/execute", json={"method_name": "greet", "parameters": [{}]}
@@ -127,17 +38,9 @@ async def test_a_node_that_is_killed_is_missed_and_its_singleton_moves(postgres_
             assert refused.json()["type"] == "/problems/plugin-elsewhere"
 
 
-async def _both_alive(it):
-    return await it.nodes() == {"a": "alive", "b": "alive"}
-
-
-async def _is_active(it, plugin):
-    return await it.state(plugin) == "active"
-
-
-async def test_a_node_that_is_cut_off_serves_what_it_has_and_comes_back(postgres_url, tmp_path, short_folder):
+async def test_a_node_that_is_cut_off_serves_what_it_has_and_comes_back(postgres_url, tmp_path):
     a = node(tmp_path, "a", postgres_url)
-    async with proxy_to(postgres_url, short_folder) as (proxy, url):
+    async with tcp_proxy_to(postgres_url) as (proxy, url):
         b = node(tmp_path, "b", url)
         async with started(b), asking(b, b.admin_key) as on_b:
             poller = await on_b.enabled(REGISTRATION | {"runtime": "process", "hooks": []})
@@ -145,7 +48,7 @@ async def test_a_node_that_is_cut_off_serves_what_it_has_and_comes_back(postgres
             async with started(a), asking(a, b.admin_key) as on_a:
                 assert await on_a.state(poller) == "standby"
                 proxy.cut()
-                await on_b.reached(_is_cut_off)
+                await on_b.reached(is_cut_off)
                 health = (await on_b.http.get(f"{b.url}/healthz")).json()
                 assert (health["status"], health["node"], health["is_cut_off"]) == ("alive", "b", True)
                 unready = await on_b.http.get(f"{b.url}/readyz")
@@ -153,25 +56,42 @@ async def test_a_node_that_is_cut_off_serves_what_it_has_and_comes_back(postgres
                 assert "node b is cut off from the database since" in unready.json()["detail"]
                 done = await on_b.json("/hooks/customer_created/dispatch", "POST", {"payload": {"id": 7}})
                 assert done["subscriptions"][0]["value"] == {"greeted": 7}
+                await _keeps_no_event(on_b)
                 refused = await on_b.http.put(f"/plugins/{poller['id']}", json={"description": "changed"})
                 assert refused.status_code == 503
                 assert refused.json()["type"] == "/problems/database-unavailable"
                 assert "node b is cut off from it since" in refused.json()["detail"]
                 assert await on_b.state(poller) == "standby"
-                await on_a.reached(lambda it: _is_active(it, poller))
+                await on_a.reached(lambda it: is_active(it, poller))
                 proxy.mend()
-                await on_b.reached(_is_back)
-                await on_a.reached(_both_alive)
+                await on_b.reached(is_back)
+                await on_a.reached(both_alive)
                 assert (await on_a.state(poller), await on_b.state(poller)) == ("active", "standby")
                 await on_b.json(f"/plugins/{poller['id']}", "PUT", {"description": "changed"})
+                await _keeps_events_again(on_b)
 
 
-async def _is_cut_off(it):
-    return (await it.json("/nodes/self"))["is_cut_off"]
+EVENT = {"payload": {"id": 9, "name": "Ada", "status": "active"}}
+KEY = {"Idempotency-Key": "customer-9"}
 
 
-async def _is_back(it):
-    return not await _is_cut_off(it) and (await it.http.get(f"{it.url}/readyz")).is_success
+async def _keeps_no_event(it):
+    """A dispatch that owes an event fails, and says why; its key is not taken."""
+    for _ in range(2):
+        answer = await it.http.post("/hooks/customer_updated/dispatch", json=EVENT, headers=KEY)
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["type"] == "/problems/database-unavailable"
+    plain = await it.http.post("/hooks/customer_updated/dispatch", json=EVENT)
+    assert plain.status_code == 503, plain.text
+    assert plain.json()["type"] == "/problems/events-not-kept"
+
+
+async def _keeps_events_again(it):
+    async def is_kept(it):
+        answer = await it.http.post("/hooks/customer_updated/dispatch", json=EVENT, headers=KEY)
+        return answer.is_success
+
+    await it.reached(is_kept)
 
 
 async def test_a_server_with_a_name_that_is_taken_does_not_start(postgres_url, tmp_path):

@@ -4,7 +4,8 @@ import asyncio
 import base64
 import os
 import shutil
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,16 +14,19 @@ from sqlalchemy import select, update
 
 from isp_plugins.actors import HOST
 from isp_plugins.contracts.vocabulary import State
-from isp_plugins.db.tables import DepotFile, PluginLog
+from isp_plugins.db.tables import DepotFile, PluginInstance, PluginLog
 from isp_plugins.lifecycle import releases
 from isp_plugins.lifecycle.orders import InstallOrder, SourceType
+from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.operations import Operation, OperationState
 from isp_plugins.packages.depot import Depot
 from isp_plugins.packages.values import Source, SourceKind
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
+from support.commands import Serving
 from support.installing import index, plugin
 from support.object_server import running_objects
+from support.package_index import running_index, write_index
 from support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -43,8 +47,7 @@ class Nodes:
             database_url=self._url,
             node=name,
             secret_keys=KEY,
-            package_offline="yes",
-            **fields,
+            **{"package_offline": "yes", **fields},
         )
 
     async def open(self, name: str, **fields: object) -> PluginSystem:
@@ -88,6 +91,24 @@ async def test_plugin_that_one_node_installed_runs_on_another_with_an_empty_disk
     async with two.database.reading() as session:
         told = (await session.scalars(select(PluginLog.message).where(PluginLog.node == "two"))).all()
     assert any("is fetched from the database" in line for line in told)
+
+
+@pytest.mark.postgres
+async def test_node_without_an_index_builds_from_what_another_one_put_into_the_depot(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    write_index(tmp_path / "web", sorted(nodes.links.glob("*.whl")))
+    with running_index(tmp_path / "web", password="secret") as address:
+        url = f"http://user:secret@{address}/simple"
+        one = await nodes.open("one", package_index_url=url, package_offline="no")
+        ended = await install(one, plugin(tmp_path / "wheels", "sample"), auto_enable=True)
+        assert ended.state is OperationState.SUCCEEDED, ended.error
+    names = {stored.name for stored in await Depot(one.database).contents()}
+    assert "dep-2.0-py3-none-any.whl" in names
+    two = await nodes.open("two", package_index_url=url, package_offline="no")
+    record = two.directory.by_name("sample")
+    assert record.state is State.ACTIVE, record.cause
+    assert (await two.manager.execute(record.id, "version", None, HOST)).value == "2.0"
 
 
 @pytest.mark.postgres
@@ -160,6 +181,75 @@ async def test_node_whose_depot_is_away_says_so_and_tries_again(nodes: Nodes, tm
         assert not (tmp_path / "two" / "artifacts").exists()
         server.objects = objects
         await until(lambda: two.directory.by_name("sample").state is State.ACTIVE, within=60)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Where node `two` has its data directory: a file system with little room."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    place = tmp_path / "two"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.postgres
+async def test_node_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(
+    small_disk: Path, nodes: Nodes, tmp_path: Path
+) -> None:
+    one = await nodes.open("one", package_find_links=str(nodes.links))
+    await install(one, plugin(tmp_path / "wheels", "sample"), auto_enable=True)
+    soon = {"recovery_backoff_min": 0.3, "recovery_backoff_max": 0.3}
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(16 * 1024 * 1024 - 400 * 1024))
+    two = await nodes.open("two", restart_limit=0, **soon)
+
+    def record() -> PluginRecord:
+        return two.directory.by_name("sample")
+
+    await until(lambda: "space" in (record().cause or "") or record().state is State.ACTIVE, within=60)
+    assert record().state is State.FAILED, record().cause
+    assert one.directory.by_name("sample").state is State.ACTIVE
+    ballast.unlink()
+    await until(lambda: record().state is State.ACTIVE, within=120)
+    assert (await two.manager.execute(record().id, "version", None, HOST)).value == "2.0"
+    assert files_of(small_disk) == {"staging": 0, "fetching": 0, "artifacts": 1, "environments": 1}
+
+
+@pytest.mark.postgres
+async def test_node_that_is_killed_while_it_builds_what_it_lacks_has_it_whole_at_the_next_start(
+    nodes: Nodes, postgres_url: str, tmp_path: Path
+) -> None:
+    one = await nodes.open("one", package_find_links=str(nodes.links))
+    await install(one, plugin(tmp_path / "wheels", "sample"), auto_enable=True)
+    home = tmp_path / "killed"
+    home.mkdir()
+    environment = {
+        "ISP_PLUGINS_DATABASE_URL": postgres_url,
+        "ISP_PLUGINS_SECRET_KEYS": KEY,
+        "ISP_PLUGINS_PACKAGE_OFFLINE": "yes",
+        "ISP_PLUGINS_WORKER_HANDSHAKE_TIMEOUT": "60",
+    }
+    server = Serving(home, ("--node", "two"), environment)
+    data_dir = home / "var"
+    for place in ("fetching/*", "fetching/*/environment/lib"):
+        server.launch()
+        await until(
+            lambda place=place: any(data_dir.glob(place)) or any(data_dir.glob("environments/*")), within=120
+        )
+        await asyncio.to_thread(server.kill)
+    try:
+        await asyncio.to_thread(server.start)
+        async with one.database.reading() as session:
+            states = dict((await session.execute(select(PluginInstance.node, PluginInstance.state))).all())
+        assert states["two"] == "active", server.log.read_text()
+        assert files_of(data_dir) == {"staging": 0, "fetching": 0, "artifacts": 1, "environments": 1}
+    finally:
+        await asyncio.to_thread(server.stop)
 
 
 @pytest.mark.postgres

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from isp_plugins.actors import SYSTEM
+from isp_plugins.clock import SystemClock
 from isp_plugins.lifecycle.errors import PluginElsewhereError
 from isp_plugins.lifecycle.reconcile import try_start
 from isp_plugins.lifecycle.records import PluginChanges
+from isp_plugins.storage import PluginStorage, StorageFencedError
 from support.members import enabled, kill, runs, state_on, system
 from support.proxy import proxy_to
 from support.waiting import until
@@ -96,14 +98,39 @@ async def test_a_node_that_is_cut_off_stops_its_singletons_before_others_start_t
 
 
 @pytest.mark.postgres
-async def test_a_plugin_becomes_a_singleton_where_it_runs(postgres_url, tmp_path):
+async def test_a_plugin_that_becomes_a_singleton_stops_everywhere_before_it_begins_once(
+    postgres_url, tmp_path
+):
     async with system(postgres_url, tmp_path, "a") as a:
         plugin = await enabled(a, placement="per-node")
         async with system(postgres_url, tmp_path, "b") as b:
             assert (state_on(a), state_on(b)) == ("active", "active")
-            for one in (a, b):
-                await one.manager.update(plugin.id, PluginChanges.of({"placement": "singleton"}), SYSTEM)
+            await a.manager.update(plugin.id, PluginChanges.of({"placement": "singleton"}), SYSTEM)
+            await until(lambda: len(runs(tmp_path)) > 4, within=LONG)
+            assert [word for _, word in runs(tmp_path)] == ["begin", "begin", "end", "end", "begin"]
             await until(lambda: sorted([state_on(a), state_on(b)]) == ["active", "standby"], within=LONG)
+            await b.manager.update(plugin.id, PluginChanges.of({"placement": "per-node"}), SYSTEM)
+            await until(lambda: (state_on(a), state_on(b)) == ("active", "active"), within=LONG)
+            assert [word for _, word in runs(tmp_path)] == [
+                "begin", "begin", "end", "end", "begin", "begin",
+            ]  # fmt: skip
+
+
+@pytest.mark.postgres
+async def test_an_instance_whose_lease_was_taken_over_writes_nothing(postgres_url, tmp_path):
+    async with system(postgres_url, tmp_path, "a") as a:
+        plugin = await enabled(a)
+        stale = a.manager._stage.instances[plugin.id].token
+        async with system(postgres_url, tmp_path, "b") as b:
+            storage = PluginStorage(b.database, clock=SystemClock())
+            await storage.set(plugin.id, "key", "of a", fence=stale)
+            await kill(a.membership)
+            await until(lambda: state_on(b) == "active", within=LONG)
+            with pytest.raises(StorageFencedError, match="node b runs it now"):
+                await storage.set(plugin.id, "key", "stale", fence=stale)
+            own = b.manager._stage.instances[plugin.id].token
+            await storage.set(plugin.id, "key", "of b", fence=own)
+            assert own > stale
 
 
 async def learned(system, plugin_id):

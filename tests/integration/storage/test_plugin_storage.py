@@ -1,5 +1,7 @@
 """A plugin's key-value store on real databases."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -7,6 +9,7 @@ from isp_plugins.db.engine import Database
 from isp_plugins.storage import (
     MAX_VALUE_BYTES,
     PluginStorage,
+    StorageFencedError,
     StorageFullError,
     StorageKeyInvalidError,
     StoragePluginGoneError,
@@ -14,6 +17,7 @@ from isp_plugins.storage import (
     StorageValueTooLargeError,
 )
 from support.rows import add_plugin
+from support.waiting import until
 
 
 @pytest.fixture
@@ -132,3 +136,61 @@ async def test_a_deleted_plugin_stores_nothing(storage, database, plugin_id):
         await session.execute(text("DELETE FROM plugins"))
     with pytest.raises(StoragePluginGoneError):
         await storage.set(plugin_id, "key", 1)
+
+
+async def leased(database, plugin_id, *, node, token):
+    async with database.transaction() as session:
+        await session.execute(text("DELETE FROM singletons"))
+        row = "INSERT INTO singletons VALUES (:plugin, :node, 'x', :token, 0)"
+        await session.execute(text(row), {"plugin": plugin_id, "node": node, "token": token})
+
+
+async def test_who_holds_the_lease_writes(storage, database, plugin_id):
+    await leased(database, plugin_id, node="a", token=3)
+    await storage.set(plugin_id, "key", 1, fence=3)
+    assert await storage.do_once(plugin_id, "mark", [("set", "other", 2)], fence=3)
+    assert await storage.delete(plugin_id, "key", fence=3)
+
+
+async def test_nothing_is_written_after_the_lease(storage, database, plugin_id):
+    await storage.set(plugin_id, "key", "kept")
+    await leased(database, plugin_id, node="b", token=4)
+    with pytest.raises(StorageFencedError, match="node b runs it now"):
+        await storage.set(plugin_id, "key", "stale", fence=3)
+    with pytest.raises(StorageFencedError):
+        await storage.delete(plugin_id, "key", fence=3)
+    with pytest.raises(StorageFencedError):
+        await storage.do_once(plugin_id, "mark", [("set", "key", "stale")], fence=3)
+    with pytest.raises(StorageFencedError):
+        async with database.transaction() as session:
+            await storage.write_within(session, plugin_id, ["mark"], [("set", "key", "stale")], fence=3)
+    assert await storage.get(plugin_id, "key") == "kept"
+    assert not await storage.is_done(plugin_id, "mark")
+
+
+async def test_a_lease_that_nobody_holds_lets_nobody_write(storage, database, plugin_id):
+    await leased(database, plugin_id, node=None, token=4)
+    with pytest.raises(StorageFencedError, match="no node runs it now"):
+        await storage.set(plugin_id, "key", "stale", fence=3)
+
+
+@pytest.mark.postgres
+async def test_a_takeover_waits_for_a_write_that_is_under_way(postgres_url, clock):
+    database = await Database.open(postgres_url)
+    try:
+        storage, plugin_id = PluginStorage(database, clock=clock), await add_plugin(database)
+        await leased(database, plugin_id, node="a", token=3)
+        async with database.transaction() as session:
+            await storage.write_within(session, plugin_id, [], [("set", "key", 1)], fence=3)
+            taking = asyncio.ensure_future(leased(database, plugin_id, node="b", token=4))
+            await until(lambda: waiting_for_locks(database))
+            assert not taking.done()
+        await taking
+        assert await storage.get(plugin_id, "key") == 1
+    finally:
+        await database.close()
+
+
+async def waiting_for_locks(database):
+    async with database.reading() as session:
+        return await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))

@@ -2,12 +2,15 @@
 
 import pytest
 
+from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.hooks.errors import (
     DispatchInProgressError,
     IdempotencyKeyInvalidError,
     IdempotencyKeyReusedError,
 )
 from isp_plugins.hooks.idempotency import CLEANUP_S, MAX_KEY, RELEASE_S, IdempotencyStore, digest_of
+from support.unreliable import SwitchedDatabase
+from support.waiting import until
 
 HOOK = "customer_created"
 DIGEST = digest_of(HOOK, {"id": 1})
@@ -162,3 +165,71 @@ def test_digest_does_not_care_for_the_order_of_fields():
         )
         == 4
     )
+
+
+class Away:
+    """A dispatch during which the database goes away."""
+
+    def __init__(self, switched, *, fails):
+        self._switched, self._fails = switched, fails
+        self.runs = 0
+
+    async def __call__(self):
+        self.runs += 1
+        if self.runs == 1:
+            self._switched.is_on = False
+            if self._fails:
+                raise DatabaseUnavailableError(dialect="sqlite", cause="away")
+        return RESULT
+
+
+@pytest.fixture
+async def switched(sqlite_database):
+    return SwitchedDatabase(sqlite_database)
+
+
+async def test_key_of_a_dispatch_that_failed_while_the_database_was_away_is_free_when_it_is_back(
+    switched, clock
+):
+    store, dispatch = IdempotencyStore(switched, clock=clock, hours=24), Away(switched, fails=True)
+    with pytest.raises(DatabaseUnavailableError, match="away"):
+        await store.once("1", "k", HOOK, DIGEST, dispatch)
+    with pytest.raises(DatabaseUnavailableError):
+        await store.once("1", "k", HOOK, DIGEST, dispatch)
+    switched.is_on = True
+    assert await store.once("1", "k", HOOK, DIGEST, dispatch) == (RESULT, False)
+    assert dispatch.runs == 2
+    await store.close()
+
+
+async def test_result_that_could_not_be_stored_is_stored_when_the_database_is_back(switched, clock):
+    store, dispatch = IdempotencyStore(switched, clock=clock, hours=24), Away(switched, fails=False)
+    with pytest.raises(DatabaseUnavailableError):
+        await store.once("1", "k", HOOK, DIGEST, dispatch)
+    switched.is_on = True
+    assert await store.once("1", "k", HOOK, DIGEST, dispatch) == (RESULT, True)
+    assert dispatch.runs == 1
+    await store.close()
+
+
+async def test_other_nodes_can_repeat_it_too_once_the_database_is_back(switched, sqlite_database, clock):
+    store, dispatch = IdempotencyStore(switched, clock=clock, hours=24), Away(switched, fails=True)
+    other = IdempotencyStore(sqlite_database, clock=clock, hours=24)
+    with pytest.raises(DatabaseUnavailableError, match="away"):
+        await store.once("1", "k", HOOK, DIGEST, dispatch)
+    with pytest.raises(DispatchInProgressError):
+        await other.claim("1", "k", HOOK, DIGEST)
+    switched.is_on = True
+    await until(lambda: not len(store._unsettled), within=30)
+    assert (await other.claim("1", "k", HOOK, DIGEST)).stored is None
+    await store.close()
+
+
+async def test_what_is_unsettled_at_the_end_is_left_to_its_time(switched, clock):
+    store, dispatch = IdempotencyStore(switched, clock=clock, hours=24), Away(switched, fails=True)
+    with pytest.raises(DatabaseUnavailableError):
+        await store.once("1", "k", HOOK, DIGEST, dispatch)
+    await store.close()
+    switched.is_on = True
+    clock.advance(RELEASE_S)
+    assert (await store.claim("1", "k", HOOK, DIGEST)).stored is None

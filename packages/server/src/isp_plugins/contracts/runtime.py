@@ -1,7 +1,7 @@
 """What the lifecycle asks of a runtime, whether the plugin runs in process or in a worker."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,6 +9,14 @@ from isp_plugin_sdk.context import HostCalls
 from isp_plugins.contracts.calls import Invoker
 from isp_plugins.contracts.vocabulary import SubscriptionType
 from isp_plugins.contracts.worker import WorkerProgram
+
+Fence = Callable[[], int | None]
+"""The token of the lease under which a singleton's instance was started; None: the plugin needs no lease."""
+
+
+def unfenced() -> int | None:
+    """The fence of a plugin that runs on every node."""
+    return None
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import QueuePool
 
 from isp_plugins.db.errors import DatabaseUnavailableError
+from isp_plugins.db.links import CONNECT_TIMEOUT_S, ON_SERVER, watch
 from isp_plugins.db.turns import Turns
 from isp_plugins.db.unavailable import is_unavailable, short_cause
 from isp_plugins.db.urls import SQLITE, engine_url
@@ -38,7 +39,6 @@ READERS = 4
 POOL_SIZE = 10
 MAX_OVERFLOW = 10
 POOL_TIMEOUT_S = 10
-CONNECT_TIMEOUT_S = 10
 IDLE_LIMIT_S = 10
 """PostgreSQL ends a transaction whose client says nothing for so long: one that is cut off in the middle of it would else keep its locks."""
 RECYCLE_S = 1800
@@ -104,6 +104,7 @@ class Database:
                 "timeout": CONNECT_TIMEOUT_S,
                 "server_settings": {
                     "application_name": "isp-plugins",
+                    **ON_SERVER,
                     "timezone": "UTC",
                     "idle_in_transaction_session_timeout": f"{IDLE_LIMIT_S * 1000}",
                 },
@@ -168,6 +169,7 @@ class Database:
 
     def _note(self, connection: Any, _record: Any) -> None:
         self._connected.add(connection.driver_connection)
+        watch(connection.driver_connection)
 
     async def close(self) -> None:
         """Close every connection; a block still open loses its connection when it ends."""

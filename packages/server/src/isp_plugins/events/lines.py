@@ -11,11 +11,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
 import uvloop
 from sqlalchemy.engine import URL
 
 from isp_plugins.db.engine import BUSY_TIMEOUT_S, WAL_KEPT_BYTES, Database
+from isp_plugins.db.links import connect
 from isp_plugins.db.turns import Turns
 from isp_plugins.db.urls import dsn_of
 from isp_plugins.events.journal import Line, Row
@@ -178,10 +178,8 @@ class PostgresConnection:
 
     async def _write(self, rows: Sequence[Row]) -> Sequence[int]:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._dsn,
-                timeout=PATIENCE_S,
-                server_settings={"application_name": "isp-plugins events", "synchronous_commit": "on"},
+            self._connection = await connect(
+                self._dsn, name="isp-plugins events", within=PATIENCE_S, synchronous_commit="on"
             )
         columns = list(zip(*rows, strict=True))
         hooks = ",".join(sorted({row[1] for row in rows}))

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from isp_plugins.db.engine import CONNECT_TIMEOUT_S, Database
+from isp_plugins.db.engine import Database
+from isp_plugins.db.links import CONNECT_TIMEOUT_S, connect
 from isp_plugins.db.urls import dsn_of
 from isp_plugins.events.lines import CHANNEL, MAX_TOLD
 
@@ -86,10 +87,12 @@ class Listening:
             await asyncio.sleep(AGAIN_S)
 
     async def _listen(self, dsn: str) -> None:
-        connection = await asyncpg.connect(
-            dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=CONNECT_TIMEOUT_S,
-            server_settings={"application_name": "isp-plugins events listener", "synchronous_commit": "off"},
-        )  # fmt: skip
+        connection = await connect(
+            dsn,
+            name="isp-plugins events listener",
+            command_timeout=CONNECT_TIMEOUT_S,
+            synchronous_commit="off",
+        )
         try:
             await connection.add_listener(CHANNEL, self._heard)
             self._hears.changed()

@@ -5,7 +5,8 @@
 3. A result is kept for 24 hours (`idempotency_hours`), whatever the dispatch's status; a dispatch that raised frees its key.
 4. A claim whose host died (or whose dispatch was cancelled) frees its key when the host starts again (SQLite: one data directory
    has one host), and otherwise after five minutes. Such a dispatch may have run in part: the repeat runs all of it.
-5. What has expired is removed now and then by the claims themselves, a little at a time, so that none of them waits for long.
+5. A dispatch that ends while the database is away frees its key, or has its result stored, once the database is back (`unsettled`).
+6. What has expired is removed now and then by the claims themselves, a little at a time, so that none of them waits for long.
 """
 
 import hashlib
@@ -23,12 +24,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.json_values import first_problem
 from isp_plugins.db.engine import Database
+from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.db.tables import IdempotentDispatch
 from isp_plugins.hooks.errors import (
     DispatchInProgressError,
     IdempotencyKeyInvalidError,
     IdempotencyKeyReusedError,
 )
+from isp_plugins.hooks.unsettled import Unsettled
 
 MAX_KEY = 200
 RELEASE_S = 300
@@ -52,6 +55,10 @@ class Claim:
     stored: Mapping[str, Any] | None = None
 
 
+_Ended = tuple[Claim, Mapping[str, Any] | None]
+"""A claim with its result; None: its dispatch raised."""
+
+
 class IdempotencyStore:
     """The claims and results of all callers."""
 
@@ -60,6 +67,7 @@ class IdempotencyStore:
         self._clock = clock
         self._kept = timedelta(hours=hours)
         self._cleaned = -math.inf
+        self._unsettled = Unsettled(self._settle)
         self._insert = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
 
     async def open(self) -> int:
@@ -84,14 +92,19 @@ class IdempotencyStore:
         try:
             result = await dispatch()
         except Exception:
-            await self.forget(claim)
+            await self._end(claim, None)
             raise
-        await self.finish(claim, result)
+        await self._end(claim, result, must=True)
         return result, False
+
+    async def close(self) -> None:
+        """Store what waits for the database, if it is there."""
+        await self._unsettled.close()
 
     async def claim(self, caller: str, key: str, hook: str, digest: bytes) -> Claim:
         """Claim a key; `IdempotencyKeyInvalidError`, `IdempotencyKeyReusedError`, `DispatchInProgressError`."""
         check_key(key)
+        await self._unsettled.now()
         async with self._database.transaction() as session:
             await self._clean_now_and_then(session)
             now = self._clock.now()
@@ -103,14 +116,30 @@ class IdempotencyStore:
 
     async def finish(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """Store a dispatch's result; nothing happens where the claim was freed meanwhile."""
-        value = result if first_problem(result) is None else _storable(result)
-        async with self._database.transaction() as session:
-            await _run(session, update(_TABLE).where(_mine(claim)).values(result=value))
+        await self._settle([(claim, result)])
 
     async def forget(self, claim: Claim) -> None:
         """Free a key whose dispatch raised."""
+        await self._settle([(claim, None)])
+
+    async def _end(self, claim: Claim, result: Mapping[str, Any] | None, *, must: bool = False) -> None:
+        """Store how a dispatch ended, now or once the database is back; then, if it must, `DatabaseUnavailableError`."""
+        try:
+            await self._settle([(claim, result)])
+        except DatabaseUnavailableError:
+            self._unsettled.add((claim, result))
+            if must:
+                raise
+
+    async def _settle(self, ended: list[_Ended]) -> None:
+        """Store results, and free the keys of claims without one; nothing happens to a claim that was freed meanwhile."""
         async with self._database.transaction() as session:
-            await _run(session, delete(_TABLE).where(_mine(claim), _unfinished()))
+            for claim, result in ended:
+                if result is None:
+                    await _run(session, delete(_TABLE).where(_mine(claim), _unfinished()))
+                else:
+                    value = result if first_problem(result) is None else _storable(result)
+                    await _run(session, update(_TABLE).where(_mine(claim)).values(result=value))
 
     async def cleanup(self) -> int:
         """Remove what has expired; returns how many."""
@@ -145,7 +174,7 @@ class IdempotencyStore:
         return Claim(caller, key, now)
 
     async def _clean_now_and_then(self, session: AsyncSession) -> None:
-        """Rule 5."""
+        """Rule 6."""
         if self._clock.monotonic() - self._cleaned >= CLEANUP_S:
             removed = await self._remove_expired(session)
             if removed < CLEANUP_BATCH:  # else the next claim goes on with it

@@ -7,7 +7,7 @@
 5. New secrets are masked in the log before the plugin can see them; old ones until it has let go of them.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
@@ -42,7 +42,7 @@ async def configure(stage: Stage, record: PluginRecord, change: ConfigChange, ac
     instance = stage.instances[record.id]
     equipment = stage.launcher.equip_with(schema, candidate)
     if instance.running.can_configure:
-        await _hand_over(stage, instance, equipment, saving)
+        await hand_over(stage, instance, equipment, saving.save)
     else:
         await replace_with(stage, saving.after, equipment, saving.save_bound, _refusal(record))
     return candidate
@@ -58,7 +58,7 @@ class _Saving:
         self._candidate = candidate
         self._actor = actor
         self._tag = tag
-        self.after = record.reloaded(stage.clock.now())
+        self.after = record.configured(stage.clock.now())
 
     async def save(self, *also: Also) -> None:
         """In one transaction: values, version, generation, audit entry."""
@@ -79,8 +79,10 @@ class _Saving:
         return self._stage.configuration.save(session, self._candidate, self._actor)
 
 
-async def _hand_over(stage: Stage, instance: Instance, equipment: Equipment, saving: _Saving) -> None:
-    """Give a running plugin the new configuration, then save; the old one back if either fails."""
+async def hand_over(
+    stage: Stage, instance: Instance, equipment: Equipment, save: Callable[[], Awaitable[None]]
+) -> None:
+    """Give a running plugin the new configuration, then save; the old one back if either fails. `ConfigurationRefusedError`."""
     record, old = instance.record, instance.equipment
     stage.launcher.mask(record, old, equipment)
     async with AsyncExitStack() as undo:
@@ -93,7 +95,7 @@ async def _hand_over(stage: Stage, instance: Instance, equipment: Equipment, sav
                 record, "The new configuration does not work", error, equipment.secrets | old.secrets
             )
             raise _refusal(record)(cause, OLD_RUNS) from None  # what the plugin raised may hold secrets
-        await saving.save()
+        await save()
         instance.equipment = equipment
         undo.pop_all()
     stage.breakers.reset(record.id)

@@ -5,16 +5,20 @@
    fails, the old one runs on, the plugin is degraded here with the cause, and it is tried again.
 3. A plugin that cannot come up here is failed here, and is tried again; what is wanted of it stays wanted.
 4. Quarantine is of this node's instance: another code or configuration ends it, and the operator's wish; nothing else does.
+5. A new configuration, and nothing else, is handed to an instance that takes one while it runs.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from isp_plugins.contracts.vocabulary import Desired, LogLevel, State
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.errors import PluginSystemError
 from isp_plugins.lifecycle.bindings import Bound, standing
+from isp_plugins.lifecycle.configuring import hand_over
 from isp_plugins.lifecycle.failing import fail_running
-from isp_plugins.lifecycle.placing import give_up
+from isp_plugins.lifecycle.placing import give_up, settle
 from isp_plugins.lifecycle.reconcile import try_start
 from isp_plugins.lifecycle.records import Behind, PluginRecord
 from isp_plugins.lifecycle.replacing import is_lost, replaced
@@ -87,8 +91,9 @@ def _here(before: PluginRecord, stored: PluginRecord) -> PluginRecord:
 
 
 def _stays_in_quarantine(before: PluginRecord, after: PluginRecord) -> bool:
-    same = (before.load_generation, before.desired) == (after.load_generation, after.desired)
-    return before.state is State.QUARANTINED and same
+    same = before.load_generation == after.load_generation and before.desired is after.desired
+    asked = before.asked_generation != after.asked_generation
+    return before.state is State.QUARANTINED and same and not asked
 
 
 async def _down(stage: Stage, after: PluginRecord) -> None:
@@ -114,9 +119,16 @@ async def _up(stage: Stage, after: PluginRecord) -> None:
 
 
 async def _go_on(stage: Stage, before: PluginRecord, after: PluginRecord) -> None:
-    """It runs here, and is to go on."""
-    if before.load_generation != after.load_generation or before.behind is not None:
-        await _reload(stage, before, after)
+    """It runs here, and is to go on, if not as before."""
+    if before.placement is not after.placement:
+        stage.ledger.show(after)
+        await settle(stage, stage.instances[after.id])
+        if after.id not in stage.instances:
+            return
+    if _is_only_configured(before, after) and stage.instances[after.id].running.can_configure:
+        await _follow_with(_configure, stage, before, after)
+    elif before.load_generation != after.load_generation or before.behind is not None:
+        await _follow_with(_reload, stage, before, after)
     else:
         await _rebind(stage, after)
 
@@ -133,14 +145,36 @@ async def _rebind(stage: Stage, after: PluginRecord) -> None:
     await stage.ledger.follow(after)
 
 
-async def _reload(stage: Stage, before: PluginRecord, after: PluginRecord) -> None:
+def _is_only_configured(before: PluginRecord, after: PluginRecord) -> bool:
+    """Whether one change was made since, and that of the configuration."""
+    one = after.generation == before.generation + 1 == after.config_generation
+    return one and before.behind is None
+
+
+async def _configure(stage: Stage, after: PluginRecord) -> None:
+    """The configuration was changed, which the instance takes while it runs."""
+    instance = stage.instances[after.id]
+    await hand_over(stage, instance, await stage.launcher.equip(after), partial(_rebind, stage, after))
+
+
+async def _reload(stage: Stage, after: PluginRecord) -> None:
     """Code, release or configuration were changed, or the operator asked for a reload."""
     new = replace(after, since=stage.clock.now(), behind=None)
+    require_dependencies(stage, new)
+    equipment = await stage.launcher.equip(new)
+    async with replaced(stage, new, equipment) as bound:
+        await _follow(stage, new, bound)
+
+
+async def _follow_with(
+    change: Callable[[Stage, PluginRecord], Awaitable[None]],
+    stage: Stage,
+    before: PluginRecord,
+    after: PluginRecord,
+) -> None:
+    """Change the instance that runs here; where that does not work, it falls behind."""
     try:
-        require_dependencies(stage, new)
-        equipment = await stage.launcher.equip(new)
-        async with replaced(stage, new, equipment) as bound:
-            await _follow(stage, new, bound)
+        await change(stage, after)
     except DatabaseUnavailableError:
         raise
     except PluginSystemError as error:

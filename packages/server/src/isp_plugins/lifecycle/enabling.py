@@ -24,6 +24,7 @@ async def enable(stage: Stage, plugin_id: int, actor: Actor, *, forgive: Callabl
     async with stage.locks.of(plugin_id):
         record = stage.directory.get(plugin_id)
         if record.state is State.ACTIVE:
+            await _ask_others(stage, record, actor)
             return
         if not await placing.may_start(stage, record):
             await _stand_by(stage, record, actor)
@@ -64,3 +65,12 @@ async def _stand_by(stage: Stage, record: PluginRecord, actor: Actor) -> None:
         await placing.stand_by(stage, record, entry, asked=True)
     elif record.state is not State.STANDBY:
         await placing.stand_by(stage, record)
+    else:
+        await _ask_others(stage, record, actor)
+
+
+async def _ask_others(stage: Stage, record: PluginRecord, actor: Actor) -> None:
+    """It runs as far as this node is asked; where it is failed or in quarantine it is tried anew, as if it never had failed."""
+    if await stage.ledger.is_down_elsewhere(record):
+        wanted = record.asked(Desired.ENABLED, stage.clock.now())
+        await stage.ledger.commit(wanted, entries=[Entry(AuditTag.PLUGIN_ENABLED, actor, wanted)])

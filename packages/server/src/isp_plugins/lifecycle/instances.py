@@ -41,6 +41,8 @@ class Instance:
     """Seconds of the clock's monotonic time."""
     probe: Probe
     subscriptions: tuple[Subscription, ...] = ()
+    token: int | None = None
+    """Of the lease under which it was started; None: under none."""
     _calls: int = 0
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 

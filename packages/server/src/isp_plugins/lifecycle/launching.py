@@ -13,6 +13,7 @@ from isp_plugins.configuration.service import secret_keys_in, secrets_in
 from isp_plugins.configuration.values import Candidate, ConfigChange
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.contracts.runtime import (
+    Fence,
     Migrated,
     Migrates,
     Restartable,
@@ -53,10 +54,11 @@ class Launcher:
         runtime: Runtime,
         configuration: ConfigurationService,
         logs: PluginLogs,
-        host_calls: Callable[[int, str], StoringCalls],
+        host_calls: Callable[[int, str, Fence], StoringCalls],
         settings: Settings,
         clock: Clock,
         program_of: ProgramOf,
+        token_of: Callable[[int], int | None] = lambda _plugin_id: None,
     ) -> None:
         self._runtime = runtime
         self._configuration = configuration
@@ -65,6 +67,7 @@ class Launcher:
         self._settings = settings
         self._clock = clock
         self._program_of = program_of
+        self._token_of = token_of
         self._secrets: dict[int, frozenset[str]] = {}
 
     async def equip(self, record: PluginRecord) -> Equipment:
@@ -87,12 +90,13 @@ class Launcher:
     ) -> Instance:
         """Import, construct and initialise; a `PluginFailedError` leaves nothing behind. `beside` keeps its secrets masked, too."""
         self.mask(record, equipment, beside)
-        running = await self._runtime.start(await self._request(record, equipment))
-        return self._instance(record, running, equipment)
+        token = self._token_of(record.id)
+        running = await self._runtime.start(await self._request(record, equipment, token))
+        return self._instance(record, running, equipment, token=token)
 
     def holding(self, record: PluginRecord) -> HeldCalls:
         """The plugin's way to the host, with what it stores held back."""
-        return HeldCalls(self._host_calls(record.id, record.name))
+        return HeldCalls(self._calls(record, self._token_of(record.id)))
 
     async def migrate(self, record: PluginRecord, equipment: Equipment, from_version: str) -> Migrated:
         """What this version makes of another one's values; what it stores meanwhile is dropped. A `PluginFailedError`."""
@@ -107,7 +111,7 @@ class Launcher:
             return await self.start(old.record, old.equipment)
         self.mask(old.record, old.equipment)
         running: RunningPlugin = await old.running.restart()
-        return self._instance(old.record, running, old.equipment, old.subscriptions)
+        return self._instance(old.record, running, old.equipment, old.subscriptions, token=old.token)
 
     async def stop(self, instance: Instance) -> None:
         """Let its calls end, clean up and drop it; what goes wrong stands in its log."""
@@ -177,11 +181,23 @@ class Launcher:
         running: RunningPlugin,
         equipment: Equipment,
         subscriptions: tuple[Subscription, ...] = (),
+        *,
+        token: int | None,
     ) -> Instance:
         probe = Probe(running, self._clock)
-        return Instance(record, running, equipment, self._clock.monotonic(), probe, subscriptions)
+        return Instance(record, running, equipment, self._clock.monotonic(), probe, subscriptions, token)
 
-    async def _request(self, record: PluginRecord, equipment: Equipment) -> StartRequest:
+    def _calls(self, record: PluginRecord, token: int | None) -> StoringCalls:
+        """The host's half of an instance's context; what becomes a plugin of every node needs its lease no more."""
+
+        def fence() -> int | None:
+            return token if self._token_of(record.id) is not None else None
+
+        return self._host_calls(record.id, record.name, fence)
+
+    async def _request(
+        self, record: PluginRecord, equipment: Equipment, token: int | None = None
+    ) -> StartRequest:
         program = await self._program_of(record, partial(self.note, record, LogLevel.INFO))
         return StartRequest(
             plugin_id=record.id,
@@ -192,7 +208,7 @@ class Launcher:
             config=equipment.config,
             trusted_inline=record.trusted_inline,
             logger=self.logger_of(record),
-            host=equipment.host or self._host_calls(record.id, record.name),
+            host=equipment.host or self._calls(record, token),
             load_deadline_s=self._settings.load_timeout,
             initialize_deadline_s=self._settings.initialize_timeout,
             cleanup_deadline_s=self._settings.cleanup_timeout,

@@ -65,6 +65,13 @@ class Ledger:
         async with self._database.reading() as session:
             return next(iter(await store.load_all(session, self._node, plugin_id)), None)
 
+    async def is_down_elsewhere(self, record: PluginRecord) -> bool:
+        """Whether another living node shows the plugin as failed or in quarantine; False where there are no others."""
+        if not self.is_shared:
+            return False
+        async with self._database.reading() as session:
+            return await store.is_down_elsewhere(session, record.id, self._node)
+
     async def generations(self) -> dict[int, int]:
         """The stored generation of every plugin, by id."""
         async with self._database.reading() as session:

@@ -16,7 +16,7 @@ from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.configuration.values import Candidate, ConfigChange, ConfigEntry
 from isp_plugins.contracts.hooks import Subscription
-from isp_plugins.contracts.runtime import Runtime
+from isp_plugins.contracts.runtime import Fence, Runtime
 from isp_plugins.contracts.vocabulary import Desired, State
 from isp_plugins.contracts.worker import Death, Supervised
 from isp_plugins.db.engine import Database
@@ -88,7 +88,7 @@ class PluginManager:
         directory: PluginDirectory,
         clock: Clock,
         settings: Settings,
-        host_calls: Callable[[int, str], StoringCalls],
+        host_calls: Callable[[int, str, Fence], StoringCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
         workers: Callable[[], Iterable[Supervised]] = lambda: (),
         program_of: ProgramOf = no_program,
@@ -230,7 +230,8 @@ class PluginManager:
                 if self._directory.get(plugin_id).state is State.QUARANTINED:
                     await self._out_of_quarantine(plugin_id)
                 self._mended(plugin_id)
-                return self._directory.get(plugin_id)
+            self.look_at_singletons()  # where it runs may have been changed
+            return self._directory.get(plugin_id)
 
         after = await self._change(plugin_id, work)
         await self.on_switched(plugin_id)

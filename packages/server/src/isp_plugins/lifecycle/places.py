@@ -14,6 +14,10 @@ class Places(Protocol):
         """Whether a plugin may run on this node now."""
         ...
 
+    def fence(self, plugin_id: int) -> int | None:
+        """The token of this node's lease, 0 where it holds none; None: nobody asks for leases."""
+        ...
+
     async def take(self, plugin_id: int) -> bool:
         """Hold a plugin's lease, where it is free; whether it is this node's."""
         ...
@@ -33,6 +37,10 @@ class Alone:
     def is_here(self, plugin_id: int) -> bool:
         """It may."""
         return True
+
+    def fence(self, plugin_id: int) -> int | None:
+        """None is asked for."""
+        return None
 
     async def take(self, plugin_id: int) -> bool:
         """It is."""

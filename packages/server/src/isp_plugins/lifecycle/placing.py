@@ -5,6 +5,8 @@
    left until others may begin: calls are not waited for, and a worker that does not end is killed.
 3. After every heartbeat (`look`): what has no lease is stopped, what nobody runs is begun, where a plugin runs is shown.
 4. What is lost with the lease is not failed: it stands by, and no failure is counted.
+5. An instance belongs to the lease under which it was started. A plugin of every node that becomes a singleton stops on all of them, and
+   begins on one when none shows it as active any more.
 """
 
 import asyncio
@@ -25,6 +27,7 @@ from isp_plugins.lifecycle.starting import take_down
 CLEANING = 0.75
 """Of the grace, the part that a plugin has to clean up before it is killed."""
 NOBODY = "No node runs it now; this one begins when its turn comes."
+GATHERED = "It stopped here: it runs on one node at a time from now on."
 CUT_OFF = "It was stopped here: this node cannot reach the database, and another one may run it."
 _log = logging.getLogger(__name__)
 
@@ -68,11 +71,12 @@ async def give_up(stage: Stage, record: PluginRecord) -> None:
 
 
 def to_stop(stage: Stage) -> list[Instance]:
-    """Singletons that run here without their lease."""
+    """Singletons that run here without their lease, or under one that is over."""
     return [
         instance
         for plugin_id, instance in stage.instances.items()
-        if _placement(stage, plugin_id) is Placement.SINGLETON and not stage.singletons.is_here(plugin_id)
+        if _placement(stage, plugin_id) is Placement.SINGLETON
+        and instance.token != stage.singletons.fence(plugin_id)
     ]
 
 
@@ -122,16 +126,15 @@ async def stop_now(stage: Stage, instance: Instance, grace_s: float) -> None:
             )
 
 
-async def settle(stage: Stage, instance: Instance, grace_s: float) -> None:
-    """A running plugin has become a singleton, or its lease was lost: take the lease if it is free, else stop and stand by."""
+async def settle(stage: Stage, instance: Instance) -> None:
+    """A running plugin has become a singleton, or its lease was lost: stop and stand by, which lets one node begin."""
+    if instance not in to_stop(stage):
+        return
     record = stage.directory.get(instance.record.id)
-    if stage.instances.get(record.id) is not instance or await may_start(stage, record):
-        return
-    if stage.singletons.holder(record.id) is None:
-        await stop_now(stage, instance, grace_s)
-        return
+    stopped = record.moved(State.STANDBY, stage.clock.now(), cause=GATHERED)
+    stage.ledger.show(stopped)
     await take_down(stage, record.id)
-    await stand_by(stage, record)
+    await stand_by(stage, stopped)
 
 
 async def _skip(stage: Stage, record: PluginRecord) -> None:

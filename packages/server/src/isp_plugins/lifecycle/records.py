@@ -68,6 +68,10 @@ class PluginRecord:
     """Raised by every change."""
     load_generation: int = 1
     """The last change for which a running instance has to be replaced."""
+    asked_generation: int = 0
+    """The last change by which the operator enabled or disabled it."""
+    config_generation: int = 0
+    """The last change of its configuration."""
     needs: tuple[Dependency, ...]
     """What it declares to need."""
     created_at: datetime
@@ -140,7 +144,11 @@ class PluginRecord:
 
     def asked(self, desired: Desired, now: datetime) -> "PluginRecord":
         """This plugin with another wish of the operator."""
-        return self.changed(now, desired=desired)
+        return self.changed(now, desired=desired, asked_generation=self.generation + 1)
+
+    def configured(self, now: datetime) -> "PluginRecord":
+        """This plugin with another configuration."""
+        return self.reloaded(now, config_generation=self.generation + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """As the API shows it."""

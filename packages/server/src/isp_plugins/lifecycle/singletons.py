@@ -58,7 +58,7 @@ class SingletonKeeper:
             self._working.discard(plugin_id)
 
     async def _settle(self, instance: Instance) -> None:
-        await placing.settle(self._stage, instance, self._grace_s)
+        await placing.settle(self._stage, instance)
 
     async def _stand_by(self, record: PluginRecord) -> None:
         now = self._stage.directory.get(record.id) if record.id in self._stage.directory else None

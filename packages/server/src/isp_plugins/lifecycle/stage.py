@@ -9,7 +9,8 @@ from isp_plugins.audit import AuditLog
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService
 from isp_plugins.contracts.hooks import Dispatcher, Subscription
-from isp_plugins.contracts.runtime import Runtime
+from isp_plugins.contracts.runtime import Fence, Runtime
+from isp_plugins.contracts.vocabulary import Placement
 from isp_plugins.contracts.worker import Supervised, WorkerLimits
 from isp_plugins.db.engine import Database
 from isp_plugins.hooks.store import HookStore
@@ -133,7 +134,7 @@ def set_stage(
     directory: PluginDirectory,
     clock: Clock,
     settings: Settings,
-    host_calls: Callable[[int, str], StoringCalls],
+    host_calls: Callable[[int, str, Fence], StoringCalls],
     hung: Callable[[int], int],
     workers: Callable[[], Iterable[Supervised]],
     program_of: ProgramOf,
@@ -148,6 +149,7 @@ def set_stage(
         settings=settings,
         clock=clock,
         program_of=program_of,
+        token_of=lambda plugin_id: _token(directory, singletons, plugin_id),
     )
     announcer, vitals, breakers = Announcer(engine), Vitals(), _breakers(engine, clock, settings, logs)
     return Stage(
@@ -175,6 +177,12 @@ def set_stage(
         instances={},
         hung=hung,
     )
+
+
+def _token(directory: PluginDirectory, singletons: Places, plugin_id: int) -> int | None:
+    """The token of the lease under which a plugin runs here; None where it needs none."""
+    runs_once = plugin_id in directory and directory.get(plugin_id).placement is Placement.SINGLETON
+    return singletons.fence(plugin_id) if runs_once else None
 
 
 def _breakers(engine: Engine, clock: Clock, settings: Settings, logs: PluginLogs) -> Breakers:

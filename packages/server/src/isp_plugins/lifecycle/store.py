@@ -18,7 +18,7 @@ from isp_plugins.contracts.vocabulary import (
     RuntimeKind,
     State,
 )
-from isp_plugins.db.tables import Plugin, PluginDependency, PluginHook, PluginInstance
+from isp_plugins.db.tables import NodeRow, Plugin, PluginDependency, PluginHook, PluginInstance
 from isp_plugins.lifecycle import releases
 from isp_plugins.lifecycle.dependencies import Dependency, DependencyKind
 from isp_plugins.lifecycle.errors import PluginChangedElsewhereError
@@ -96,6 +96,21 @@ async def present(session: AsyncSession, records: Iterable[PluginRecord]) -> lis
     return [mine[plugin_id] for plugin_id in await session.scalars(rows)]
 
 
+async def is_down_elsewhere(session: AsyncSession, plugin_id: int, node: str) -> bool:
+    """Whether another living node shows the plugin as failed or in quarantine."""
+    statement = (
+        select(PluginInstance.node)
+        .join(NodeRow, NodeRow.name == PluginInstance.node)
+        .where(
+            PluginInstance.plugin_id == plugin_id,
+            PluginInstance.node != node,
+            PluginInstance.state.in_([State.FAILED.value, State.QUARANTINED.value]),
+            NodeRow.state == "alive",
+        )
+    )
+    return (await session.execute(statement.limit(1))).first() is not None
+
+
 async def insert_plugin(
     session: AsyncSession,
     draft: PluginDraft,
@@ -144,6 +159,8 @@ async def update_plugin(session: AsyncSession, record: PluginRecord) -> None:
         "desired": record.desired.value,
         "generation": record.generation,
         "load_generation": record.load_generation,
+        "asked_generation": record.asked_generation,
+        "config_generation": record.config_generation,
         "updated_at": record.updated_at,
     }
     await session.execute(update(Plugin).where(Plugin.id == record.id).values(values))
@@ -249,6 +266,8 @@ def _record(
         desired=Desired(row["desired"]),
         generation=row["generation"],
         load_generation=row["load_generation"],
+        asked_generation=row["asked_generation"],
+        config_generation=row["config_generation"],
         needs=tuple(needs),
         created_at=row["created_at"],
         updated_at=row["updated_at"],

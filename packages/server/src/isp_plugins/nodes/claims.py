@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
-from isp_plugins.db.engine import CONNECT_TIMEOUT_S, Database
+from isp_plugins.db.engine import Database
 from isp_plugins.db.errors import DatabaseUnavailableError
+from isp_plugins.db.links import CONNECT_TIMEOUT_S, connect
 from isp_plugins.db.unavailable import short_cause
 from isp_plugins.db.urls import dsn_of
 from isp_plugins.errors import ConflictError
@@ -52,12 +53,8 @@ class Claims:
 
     async def _claimed(self, dsn: str, name: str) -> "asyncpg.Connection[asyncpg.Record]":
         try:
-            connection = await asyncpg.connect(
-                dsn,
-                timeout=CONNECT_TIMEOUT_S,
-                command_timeout=CONNECT_TIMEOUT_S,
-                server_settings={"application_name": f"{_APPLICATION}{self._node}"[:63]},
-            )
+            name = f"{_APPLICATION}{self._node}"[:63]
+            connection = await connect(dsn, name=name, command_timeout=CONNECT_TIMEOUT_S)
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             raise _unavailable(error) from error
         try:

@@ -13,7 +13,8 @@ from typing import Any
 
 import asyncpg
 
-from isp_plugins.db.engine import CONNECT_TIMEOUT_S, Database
+from isp_plugins.db.engine import Database
+from isp_plugins.db.links import CONNECT_TIMEOUT_S, connect
 from isp_plugins.db.urls import dsn_of
 from isp_plugins.nodes.notices import CHANNEL, Notice
 
@@ -62,11 +63,8 @@ class NoticeListener:
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  so that nodes do not come back together
 
     async def _listen(self) -> None:
-        connection = await asyncpg.connect(
-            self._dsn,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=CONNECT_TIMEOUT_S,
-            server_settings={"application_name": "isp-plugins nodes listener"},
+        connection = await connect(
+            self._dsn, name="isp-plugins nodes listener", command_timeout=CONNECT_TIMEOUT_S
         )
         lost = asyncio.Event()
         try:

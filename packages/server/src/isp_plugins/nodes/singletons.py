@@ -39,6 +39,10 @@ class Singletons:
         """The fencing token of this node's lease; None where it does not hold it now."""
         return self._held[plugin_id].token if self.is_here(plugin_id) else None
 
+    def fence(self, plugin_id: int) -> int | None:
+        """The same for whoever must not go on without one: 0, which no lease ever has, where it is not held."""
+        return self.token(plugin_id) or 0
+
     def is_here(self, plugin_id: int) -> bool:
         """Whether a plugin may run on this node now."""
         found = self._held.get(plugin_id)

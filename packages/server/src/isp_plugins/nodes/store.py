@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, case, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from isp_plugins.contracts.vocabulary import State
 from isp_plugins.db.database_time import now_of
 from isp_plugins.db.tables import EventCursor, NodeRow, Plugin, PluginInstance, Schedule, SingletonRow
 from isp_plugins.nodes.records import Node, NodeOfPlugin, NodeState
@@ -245,15 +246,32 @@ async def take(session: AsyncSession, plugin_id: int, card: Card) -> Held | None
     if alive is None:
         return None
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    mine = {"node": card.name, "incarnation": card.incarnation, "since": now}
-    new = make(SingletonRow).values(plugin_id=plugin_id, token=1, **mine)
+    new = make(SingletonRow).values(plugin_id=plugin_id, token=0, since=now)
     await session.execute(new.on_conflict_do_nothing())
     free = and_(SingletonRow.plugin_id == plugin_id, SingletonRow.node.is_(None))
+    mine = {"node": card.name, "incarnation": card.incarnation, "since": now}
     await session.execute(
-        update(SingletonRow).where(free).values(token=SingletonRow.token + 1, **mine),
+        update(SingletonRow)
+        .where(free, ~_runs_elsewhere(plugin_id, card))
+        .values(token=SingletonRow.token + 1, **mine),
         execution_options=NO_SYNC,
     )
     return (await holders(session)).get(plugin_id)
+
+
+def _runs_elsewhere(plugin_id: int, card: Card) -> ColumnElement[bool]:
+    """Whether another living node shows the plugin as active: it has not yet learned that the plugin runs once."""
+    return (
+        select(PluginInstance.node)
+        .join(NodeRow, NodeRow.name == PluginInstance.node)
+        .where(
+            PluginInstance.plugin_id == plugin_id,
+            PluginInstance.node != card.name,
+            PluginInstance.state == State.ACTIVE.value,
+            NodeRow.state == NodeState.ALIVE.value,
+        )
+        .exists()
+    )
 
 
 async def give_up(session: AsyncSession, plugin_id: int, card: Card) -> None:

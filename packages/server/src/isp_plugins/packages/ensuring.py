@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import logging
 import secrets
 import shutil
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from isp_plugins.packages.depot import Depot
 from isp_plugins.packages.errors import ArtifactNowhereError
+from isp_plugins.packages.gathering import gather
 from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.limits import PackageFolders
 from isp_plugins.packages.moving import rename_into_place
@@ -25,9 +27,11 @@ from isp_plugins.packages.values import Artifact, Environment, Lock
 
 if TYPE_CHECKING:
     from isp_plugins.packages.store import PackageStore
+    from isp_plugins.packages.uv_tool import Uv
 
 FRESH_S = 600.0
 """So long what was made because it was missing stays, whatever a sweep has read before."""
+_log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 """Writes a line of progress where the operator sees it."""
 
@@ -74,6 +78,18 @@ class Ensurer:
             tell(f"Its environment {lock.key[:12]} is built.")
             return built
 
+    async def gather(self, uv: "Uv", lock: Lock) -> None:
+        """Bring the lock's wheels that came from an index and that the depot has not, so that other nodes need no index."""
+        store = self._store
+        there = {stored.digest for stored in await store.depot.contents()} if store.depot else set()
+        async with self._alone(lock.key), self._workplace() as staging:
+            still = await gather(uv, store.folders.wheelhouse, lock, staging, frozenset(there))
+        if still:
+            _log.warning(
+                "%d wheels of an environment could not be had as files; other nodes need the package index for it.",
+                still,
+            )
+
     async def _bring_wheels(self, lock: Lock, staging: Path) -> None:
         """Those wheels of the lock that the depot has and this machine has not; the index has the others."""
         store, folders = self._store, self._store.folders
@@ -118,7 +134,7 @@ class Ensurer:
 
 
 def files_to_share(folders: PackageFolders, artifact: Artifact, lock: Lock) -> list[tuple[str, Path]]:
-    """What other nodes cannot have from an index: the plugin's wheel, the SDK's, and those of the wheelhouse."""
+    """What other nodes need: the plugin's wheel, the SDK's, and those of the wheelhouse."""
     found = [(artifact.digest, artifact.wheel)]
     if (sdk := kept_sdk(folders.sdk, lock.sdk_digest)) is not None:
         found.append((lock.sdk_digest, sdk))

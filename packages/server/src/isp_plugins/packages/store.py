@@ -82,6 +82,7 @@ class PackageStore:
         """Put into the depot what other nodes need for a release, and hold it for an hour; the ids to hold it on. `DepotUnreachableError`."""
         if self.depot is None:
             return ()
+        await self._ensurer.gather(self._uv, lock)
         files = await in_thread(files_to_share, self.folders, artifact, lock)
         return tuple([await self.depot.put(digest, file) for digest, file in files])
 

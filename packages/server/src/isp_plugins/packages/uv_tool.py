@@ -28,6 +28,11 @@ class Uv:
         self._find_links = _split(settings.package_find_links)
 
     @property
+    def index_url(self) -> str | None:
+        """The operator's index, with its credentials; None: the public one."""
+        return self._index_url
+
+    @property
     def find_links(self) -> tuple[Path, ...]:
         """The operator's folders of wheels."""
         return self._find_links

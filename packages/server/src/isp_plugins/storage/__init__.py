@@ -1,6 +1,7 @@
 """A plugin's own key-value store."""
 
 from isp_plugins.storage.errors import (
+    StorageFencedError,
     StorageFullError,
     StorageKeyInvalidError,
     StoragePluginGoneError,
@@ -14,6 +15,7 @@ __all__ = [
     "MAX_VALUE_BYTES",
     "QUOTA_BYTES",
     "PluginStorage",
+    "StorageFencedError",
     "StorageFullError",
     "StorageKeyInvalidError",
     "StoragePluginGoneError",

@@ -19,5 +19,9 @@ class StorageFullError(ConflictError):
     """The plugin's storage is full: {used} of {quota} bytes are in use and the key {key!r} needs {needed} more. Delete keys that are no longer needed (`self.context.list` names them)."""
 
 
+class StorageFencedError(ConflictError):
+    """Nothing was stored: the plugin {plugin_id} runs on one node at a time, and the lease under which this instance was started is over; {holder}. This instance was cut off or stood still for too long and is stopped; do not store it again, the instance that runs now goes on from what is stored."""
+
+
 class StoragePluginGoneError(ConflictError):
     """The plugin {plugin_id} was deleted, so nothing can be stored for it any more."""

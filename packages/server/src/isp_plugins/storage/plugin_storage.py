@@ -4,6 +4,7 @@
 2. A plugin keeps at most 64 MiB in all (`usage` says how that is counted).
 3. A write is durable when `set` or `delete` returns.
 4. A mark of what was done once is written in one transaction with what belongs to it.
+5. `fence` is the token of the lease under which a singleton's instance was started; nothing is written after that lease (`fencing`).
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from isp_plugins.storage.errors import (
     StorageValueInvalidError,
     StorageValueTooLargeError,
 )
+from isp_plugins.storage.fencing import require_lease
 from isp_plugins.storage.usage import ROW_BYTES, Usage
 
 MAX_KEY_CHARACTERS = 200
@@ -50,12 +52,13 @@ class PluginStorage:
         async with self._database.reading() as session:
             return await session.scalar(select(PluginStorageItem.value).where(_is(plugin_id, key)))
 
-    async def set(self, plugin_id: int, key: str, value: Any) -> None:
+    async def set(self, plugin_id: int, key: str, value: Any, *, fence: int | None = None) -> None:
         """Keep a JSON value; an error of `storage.errors` if it cannot be kept, and then the value before stays."""
         _check_key(key)
         _check_value(key, value)
         try:
             async with self._database.transaction() as session:
+                await require_lease(session, plugin_id, fence)
                 grows_by = await self._set(session, plugin_id, key, value)
         except IntegrityError as error:
             raise StoragePluginGoneError(plugin_id=plugin_id) from error
@@ -68,7 +71,14 @@ class PluginStorage:
         async with self._database.reading() as session:
             return await session.scalar(select(EventMark.key).where(of)) is not None
 
-    async def do_once(self, plugin_id: int, mark: str, writes: Sequence[tuple[str, str, Any]]) -> bool:
+    async def do_once(
+        self,
+        plugin_id: int,
+        mark: str,
+        writes: Sequence[tuple[str, str, Any]],
+        *,
+        fence: int | None = None,
+    ) -> bool:
         """Set the mark and write, all or nothing; False where the mark is set already, and then nothing is written.
 
         `writes` are `("set", key, value)` and `("delete", key, None)`. Errors as for `set`.
@@ -78,6 +88,7 @@ class PluginStorage:
         grows_by = 0
         try:
             async with self._database.transaction() as session:
+                await require_lease(session, plugin_id, fence)
                 if not await self._mark(session, plugin_id, mark):
                     return False
                 grows_by = await self._write(session, plugin_id, writes)
@@ -92,8 +103,11 @@ class PluginStorage:
         plugin_id: int,
         marks: Sequence[str],
         writes: Sequence[tuple[str, str, Any]],
+        *,
+        fence: int | None = None,
     ) -> None:
         """Set marks and write in the caller's transaction; `writes` and errors as for `do_once`."""
+        await require_lease(session, plugin_id, fence)
         for mark in marks:
             _check_key(mark)
             await self._mark(session, plugin_id, mark)
@@ -102,10 +116,11 @@ class PluginStorage:
         await self._write(session, plugin_id, writes)
         self._usage.forget(plugin_id)
 
-    async def delete(self, plugin_id: int, key: str) -> bool:
+    async def delete(self, plugin_id: int, key: str, *, fence: int | None = None) -> bool:
         """Forget a value; whether there was one."""
         _check_key(key)
         async with self._database.transaction() as session:
+            await require_lease(session, plugin_id, fence)
             size = await self._delete(session, plugin_id, key)
         self._usage.changed(plugin_id, -size)
         return size > 0

@@ -12,6 +12,7 @@ from isp_plugins.access import ApiKeys
 from isp_plugins.audit import AuditLog
 from isp_plugins.clock import Clock
 from isp_plugins.configuration import ConfigurationService, ciphertext_exists
+from isp_plugins.contracts.vocabulary import LogLevel
 from isp_plugins.db.data_directory import DataDirectory
 from isp_plugins.db.engine import Database
 from isp_plugins.db.migrate import migrate
@@ -53,6 +54,7 @@ from isp_plugins.system.host_calls import PluginHostCalls
 from isp_plugins.system.observer import HostObserver
 from isp_plugins.system.programs import Programs
 from isp_plugins.telemetry.logs import PluginLogs
+from isp_plugins.telemetry.records import LogRecord
 from isp_plugins.telemetry.retention import LogLimits, LogRetention
 from isp_plugins.telemetry.stats import Statistics
 
@@ -197,6 +199,7 @@ async def build_specialists(base: Foundation, engine: HookEngine, stack: AsyncEx
     settings, clock = base.settings, base.clock
     idempotency = IdempotencyStore(base.database, clock=clock, hours=settings.idempotency_hours)
     await idempotency.open()
+    stack.push_async_callback(idempotency.close)
     directory = PluginDirectory()
     statistics = Statistics(
         engine,
@@ -245,8 +248,15 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
         directory=its.directory,
         clock=clock,
         settings=settings,
-        host_calls=lambda plugin_id, name: PluginHostCalls(
-            plugin_id, name, storage=its.storage, dispatcher=hooks.engine
+        host_calls=lambda plugin_id, name, fence: PluginHostCalls(
+            plugin_id,
+            name,
+            storage=its.storage,
+            dispatcher=hooks.engine,
+            fence=fence,
+            on_fenced=lambda why: base.logs.write(
+                LogRecord(plugin_id=plugin_id, plugin_name=name, level=LogLevel.WARNING, message=why)
+            ),
         ),
         hung=hooks.threads.abandoned,
         workers=workers.living,

@@ -36,6 +36,10 @@ class Plugin(Base):
     """Raised by every change."""
     load_generation: Mapped[int] = mapped_column(default=1, server_default="1")
     """The last change for which a running instance has to be replaced: code, release, configuration, a reload."""
+    asked_generation: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The last change by which the operator enabled or disabled it."""
+    config_generation: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The last change of its configuration."""
     release_id: Mapped[int | None]
     """What is installed of it (`plugin_releases`, which hangs on this row, not the other way round); none for code on the plugin path."""
     uninstalled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
