@@ -12,12 +12,12 @@ MANY = "import resource\nhard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\nr
 MANY_FILES = 10_100
 FILLS_THE_DISK = {"a 10 GB file, allocated"}
 HOGS = {
-    "memory": "held = [bytearray(64 << 20) for _ in range(64)]",
+    "memory": "held = [bytearray(64 << 20) for _ in range(5)]",
     "shared memory": "import mmap\nheld = [mmap.mmap(-1, 64 << 20) for _ in range(64)]",
     "a 10 GB file": "import os\nfd = os.open('huge', os.O_RDWR | os.O_CREAT)\nos.ftruncate(fd, 10 << 30)",
     "a 10 GB file, allocated": "import os\nfd = os.open('huge', os.O_RDWR | os.O_CREAT)\nos.posix_fallocate(fd, 0, 10 << 30)",
     "a 10 GB file, written at its end": "import os\nfd = os.open('huge', os.O_RDWR | os.O_CREAT)\nos.pwrite(fd, b'x', 10 << 30)",
-    "ten thousand descriptors": MANY + "import os\nheld = [os.dup(1) for _ in range(10_000)]",
+    "ten thousand descriptors": MANY + "import os\nheld = [os.dup(1) for _ in range(10_000)]\n[os.close(each) for each in held]",
     "ten thousand sockets": MANY + "import socket\nheld = [socket.socketpair() for _ in range(5_000)]",
     "a fork bomb": "import os\nfor _ in range(300):\n    if os.fork() == 0: os._exit(0)\nfor _ in range(300): os.wait()",
     "a thread bomb": "import threading\nstop = threading.Event()\nheld = [threading.Thread(target=stop.wait, daemon=True) for _ in range(600)]\ntry: [each.start() for each in held]\nfinally: stop.set()\n[each.join() for each in held]",
@@ -45,7 +45,7 @@ def who(request, kit):
 @pytest.fixture(scope="module")
 def hogs(kit, who):
     target = make_target(kit.python_for(who), who)
-    yield run(kit, target, who, policy_for(kit, target, who, memory_mb=256), HOGS), target
+    yield run(kit, target, who, policy_for(kit, target, who, memory_mb=64), HOGS), target
     target.close()
 
 
@@ -81,7 +81,7 @@ def test_hog_is_real(free, hog):
     assert free.outcomes[hog]["error"] is None, free.outcomes[hog]
 
 
-BURNER = "import time\nwhile time.process_time() < 1.5: pass\nvalue = 'burnt'"
+BURNER = "import time\nwhile time.process_time() < 1.2: pass\nvalue = 'burnt'"
 
 
 def test_cpu_burner_is_real(kit, who):
