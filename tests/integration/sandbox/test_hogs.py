@@ -17,7 +17,8 @@ HOGS = {
     "a 10 GB file": "import os\nfd = os.open('huge', os.O_RDWR | os.O_CREAT)\nos.ftruncate(fd, 10 << 30)",
     "a 10 GB file, allocated": "import os\nfd = os.open('huge', os.O_RDWR | os.O_CREAT)\nos.posix_fallocate(fd, 0, 10 << 30)",
     "a 10 GB file, written at its end": "import os\nfd = os.open('huge', os.O_RDWR | os.O_CREAT)\nos.pwrite(fd, b'x', 10 << 30)",
-    "ten thousand descriptors": MANY + "import os\nheld = [os.dup(1) for _ in range(10_000)]\n[os.close(each) for each in held]",
+    "ten thousand descriptors": MANY
+    + "import os\nheld = [os.dup(1) for _ in range(10_000)]\n[os.close(each) for each in held]",
     "ten thousand sockets": MANY + "import socket\nheld = [socket.socketpair() for _ in range(5_000)]",
     "a fork bomb": "import os\nfor _ in range(300):\n    if os.fork() == 0: os._exit(0)\nfor _ in range(300): os.wait()",
     "a thread bomb": "import threading\nstop = threading.Event()\nheld = [threading.Thread(target=stop.wait, daemon=True) for _ in range(600)]\ntry: [each.start() for each in held]\nfinally: stop.set()\n[each.join() for each in held]",
