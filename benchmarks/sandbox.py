@@ -2,16 +2,19 @@
 
     python -m benchmarks.sandbox [--quick]
 
-1. Two workers of the same plugin and interpreter, one with grants and so in the sandbox, one trusted; rounds alternate between them, and the
+1. Workers of the same plugin and interpreter, with grants and so in the sandbox, and trusted; rounds alternate between them, and the
    median of the ratios of each round counts.
-2. A call is an `invoke` of a hook's method that returns at once. A start is everything up to `initialize`, with compiled bytecode.
-3. A connect is `socket.create_connection` to a listener of this process, direct and by way of the broker; printed without a bar.
+2. A worker with the grant `processes` is measured too: it lives in a namespace of processes, with two more beside it; what those take is printed, as the system counts
+   it and as their share of what they have in common with others.
+3. A call is an `invoke` of a hook's method that returns at once. A start is everything up to `initialize`, with compiled bytecode.
+4. A connect is `socket.create_connection` to a listener of this process, direct and by way of the broker; printed without a bar.
 """
 
 import argparse
 import asyncio
 import itertools
 import logging
+import operator
 import socket
 import statistics
 import sys
@@ -30,6 +33,7 @@ from isp_plugins.runtime.worker.confining import Confiner
 
 CALLS, CALL_ROUNDS, STARTS, CONNECTS = 300, 41, 21, 200
 COST, START = 1.05, 1.3
+PROCESSES = Grants.of({"processes": True})
 PLUGIN = """
 import socket, time
 from app.services.plugin_service import PluginInterface
@@ -65,7 +69,7 @@ class Workers:
         self.folder = folder / "code"
         self.grants = Grants.of({"network": [f"127.0.0.1:{port}"]})
 
-    async def start(self, *, confined):
+    async def start(self, *, confined, grants=None):
         argv = (
             sys.executable,
             "-I",
@@ -75,7 +79,7 @@ class Workers:
             str(self.folder),
             "measured:Plugin",
         )
-        program = WorkerProgram(argv, self.folder, grants=self.grants if confined else None)
+        program = WorkerProgram(argv, self.folder, grants=(grants or self.grants) if confined else None)
         return await self.runtime.start(
             StartRequest(
                 plugin_id=next(_ids), plugin_name="measured", generation=1, module_path="measured", entry_point="Plugin", config={},
@@ -115,19 +119,44 @@ async def timed(call):
 
 async def starts(workers, table, rounds):
     """The cost of the sandbox on a start."""
-    ratios, times = [], []
+    kinds = {"start of a sandboxed worker": workers.grants, "the same with the grant `processes`": PROCESSES}
+    took = {name: [] for name in (None, *kinds)}
     for _ in range(rounds):
-        took = []
-        for confined in (False, True):
+        for name, times in took.items():
             began = time.perf_counter()
-            running = await workers.start(confined=confined)
-            took.append(time.perf_counter() - began)
+            running = await workers.start(confined=name is not None, grants=kinds.get(name))
+            times.append(time.perf_counter() - began)
             await running.stop()
-        ratios.append(took[1] / took[0])
-        times.append(took[1])
-    table.add(
-        Row("start of a sandboxed worker", statistics.median(ratios), "x unsandboxed", statistics.median(times) * 1e9, at_most=START)
-    )  # fmt: skip
+    for name in kinds:
+        ratio = statistics.median(map(operator.truediv, took[name], took[None]))
+        table.add(Row(name, ratio, "x unsandboxed", statistics.median(took[name]) * 1e9, at_most=START))
+
+
+async def beside(workers, table):
+    """The memory of the two processes that stand beside a worker in a namespace of processes."""
+    running = await workers.start(confined=True, grants=PROCESSES)
+    try:
+        if "lineage" not in running.sandbox["holds"]:
+            table.add_note("no namespace of processes to be had here")
+            return
+        (first,) = children_of(running.pid)
+        for name, pid in (("the outer process", running.pid), ("the first process", first)):
+            resident, share = (memory_of(pid, kind) for kind in ("Rss", "Pss"))
+            table.add(Row(f"{name}, memory as the system counts it", resident, "MiB"))
+            table.add(Row(f"{name}, its share", share, "MiB"))
+    finally:
+        await running.stop()
+
+
+def children_of(pid):
+    """Process ids, from outside."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def memory_of(pid, kind):
+    """MiB of a process, of one line of its summary."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1024
 
 
 async def connects(workers, table, port, times):
@@ -169,6 +198,7 @@ async def measure(quick):
         workers = Workers(Path(folder), port)
         await calls(workers, table, 7 if quick else CALL_ROUNDS)
         await starts(workers, table, 5 if quick else STARTS)
+        await beside(workers, table)
         await connects(workers, table, port, 50 if quick else CONNECTS)
         loop.remove_reader(server.fileno())
     return table

@@ -1,6 +1,8 @@
 """Runs pieces of code in a sandboxed child, started as root or as an ordinary user, and makes the host that they attack."""
 
 import asyncio
+import contextlib
+import errno
 import importlib.util
 import json
 import os
@@ -16,10 +18,10 @@ import isp_plugin_sdk
 from isp_plugin_sdk.sandbox.policy import Enforcement, SandboxPolicy
 
 NOBODY = 65534
+SYSTEM_PYTHON = "/usr/bin/python3"
 SECRET = "the-host-secret-6f1c"
 IS_ROOT = os.getuid() == 0
-DENIED_ERRNOS = {1, 13, 18, 30, 38}
-"""EPERM, EACCES, EXDEV, EROFS, ENOSYS."""
+DENIED_ERRNOS = {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EROFS, errno.ENOSYS}
 LIBRARIES = ("jinja2", "markupsafe", "httpx", "httpcore", "h11", "anyio", "idna", "certifi", "sniffio")
 
 
@@ -60,7 +62,7 @@ class Kit:
 
     def python_for(self, who: Who) -> str | None:
         """An interpreter that this user can start; None where there is none."""
-        for candidate in (sys.executable, "/usr/bin/python3"):
+        for candidate in (sys.executable, SYSTEM_PYTHON):
             try:
                 done = subprocess.run(
                     [candidate, "-I", "-c", "import sys; assert sys.version_info >= (3, 11)"],
@@ -96,6 +98,12 @@ class Target:
     unix: socket.socket
     datagram: socket.socket
     abstract: socket.socket
+    others: dict[str, socket.socket]
+    """Further servers, by the name of the value that tells where they are."""
+
+    @property
+    def servers(self):
+        return (self.tcp, self.udp, self.unix, self.datagram, self.abstract, *self.others.values())
 
     @property
     def values(self):
@@ -112,7 +120,7 @@ class Target:
             "unix": self.unix.getsockname(),
             "datagram": self.datagram.getsockname(),
             "abstract": self.abstract.getsockname()[1:].decode(),
-        }
+        } | {name: _place(server) for name, server in self.others.items()}
 
     def is_unharmed(self):
         data = self.folder / "data"
@@ -127,7 +135,7 @@ class Target:
             "plugins",
             "secrets.key",
         ]
-        for server in (self.tcp, self.udp, self.unix, self.datagram, self.abstract):
+        for server in self.servers:
             assert nobody_came(server)
         return True
 
@@ -135,9 +143,27 @@ class Target:
         self.process.kill()
         self.process.wait()
         self.process.stdin.close()
-        for server in (self.tcp, self.udp, self.unix, self.datagram, self.abstract):
+        for server in self.servers:
             server.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _place(server):
+    """Where a server is: its port, or its abstract name."""
+    name = server.getsockname()
+    return name[1:].decode() if isinstance(name, bytes) else name[1]
+
+
+def further_servers(name):
+    """An abstract one for datagrams, and those of IPv6 where this machine has it."""
+    datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    datagrams.bind(f"\0{name}-datagram")
+    servers = {"abstract_datagram": datagrams}
+    with contextlib.suppress(OSError):
+        servers["port6"] = socket.create_server(("::1", 0), family=socket.AF_INET6)
+        servers["udp6"] = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        servers["udp6"].bind(("::1", 0))
+    return servers
 
 
 def nobody_came(server):
@@ -184,7 +210,8 @@ def make_target(python: str, who: Who) -> Target:
         for path in (data, *data.rglob("*"), folder / "unix", folder / "datagram"):
             os.chown(path, who.starts_as, who.starts_as)
         os.chown(folder / "own", who.ends_as, who.ends_as)
-    return Target(folder, process, tcp, udp, unix, datagram, abstract)
+    others = further_servers(f"sandbox-{os.getpid()}-{process.pid}")
+    return Target(folder, process, tcp, udp, unix, datagram, abstract, others)
 
 
 @dataclass
@@ -280,3 +307,21 @@ def _environment(target):
 def _ended(code, out, err):
     told = json.loads(out) if out.strip() else {}
     return Ended(code, told.get("report"), told.get("outcomes", {}), told.get("refused"), err)
+
+
+def python_with_the_product(folder: Path, who: Who) -> str | None:
+    """An interpreter that this user can start and that has the packages of this one; None where there is none."""
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    if who.starts_as == os.getuid():
+        return sys.executable
+    python = folder / "python" / "bin" / "python"
+    system = [SYSTEM_PYTHON, "-I", "-m", "venv", "--without-pip", "--symlinks", str(folder / "python")]
+    if (
+        not Path(SYSTEM_PYTHON).exists()
+        or subprocess.run(system, check=False, capture_output=True).returncode
+    ):
+        return None
+    (where,) = (folder / "python" / "lib").glob("python*/site-packages")
+    (where / "product.pth").write_text(f"import site; site.addsitedir({packages!r})\n")
+    done = subprocess.run([python, "-I", "-c", "import isp_plugins.system"], capture_output=True, check=False, **as_user(who))  # fmt: skip
+    return str(python) if done.returncode == 0 else None

@@ -54,11 +54,12 @@ class Confined(WorkerFolder):
         self.denials = []
         self.grants = Grants()
         self.enforcement = Enforcement.REQUIRE
+        self.first_uid = FIRST_UID
         self.plugin(BODY, head="import json, os, socket, pathlib, tempfile")
 
     def runtime(self):
         confiner = Confiner(
-            self.data_dir, self.enforcement, FIRST_UID, lambda *denial: self.denials.append(denial)
+            self.data_dir, self.enforcement, self.first_uid, lambda *denial: self.denials.append(denial)
         )
         return WorkerRuntime(self.settings, SystemClock(), self.deaths.append, confiner=confiner)
 
@@ -182,6 +183,16 @@ async def test_secrets_that_are_not_granted_are_not_handed_over(start, workers):
 async def test_grant_that_reaches_the_data_directory_is_not_started(start, workers):
     with pytest.raises(WorkerNotStartedError, match="data directory"):
         await start({"files": {"read": [str(workers.data_dir)]}})
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root has something to give up that it may not be able to")
+async def test_worker_that_cannot_have_what_is_required_says_what_is_lacking(start, workers):
+    """Whoever reads the plugin's cause learns it, not only that a process ended with some code."""
+    workers.first_uid = 0
+    with pytest.raises(
+        WorkerNotStartedError, match=r"sandbox is required.*user \(it runs as root.*best-effort"
+    ):
+        await start()
 
 
 async def test_switched_off_sandbox_is_told(start, workers):

@@ -31,7 +31,7 @@ from isp_plugins.lifecycle.doctor.host_checks import (
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 HEAD = HeadFacts(node="local", head_count=7, last_sequence=7, mac_fits=True, seal_fits=True, file_count=7)
-KERNEL = KernelFacts("6.1", 4, seccomp=True, namespaces=True, cgroup_v2=True, cgroup_delegated=True)
+KERNEL = KernelFacts("6.1", 4, seccomp=True, namespaces=True)
 PROCESS = ProcessFacts(version="1", python=(3, 11, 7), sqlite=(3, 40, 1), open_files=20, open_file_limit=4096)
 RUNNING = RunningFacts(
     started_at=NOW, now=NOW + timedelta(hours=3), threads_busy=0, threads_limit=4, abandoned={}, abandoned_limit=8, events_written=5,
@@ -109,6 +109,8 @@ def test_kernel_with_everything_is_ok():
         ({"sandbox": Enforcement.REQUIRE, "landlock_abi": 0}, "problem"),
         ({"sandbox": Enforcement.BEST_EFFORT, "seccomp": False}, "warning"),
         ({"sandbox": Enforcement.OFF}, "warning"),
+        ({"sandbox": Enforcement.REQUIRE, "stays_root": True}, "problem"),
+        ({"sandbox": Enforcement.BEST_EFFORT, "stays_root": True}, "warning"),
     ],
 )
 def test_sandbox_that_is_less_than_asked_for_is_told(change, status):
@@ -122,8 +124,6 @@ def test_sandbox_that_is_less_than_asked_for_is_told(change, status):
         ({"seccomp": False}, "seccomp"),
         ({"namespaces": False}, "namespaces"),
         ({"namespaces": Unread("no child")}, "namespaces"),
-        ({"cgroup_v2": False, "cgroup_delegated": False}, "cgroup v2"),
-        ({"cgroup_delegated": False}, "a cgroup of its own"),
     ],
 )
 def test_what_the_kernel_lacks_is_a_warning_that_names_it(change, word):

@@ -122,3 +122,12 @@ def test_port_to_listen_on_is_read():
 )
 def test_what_is_no_port_to_listen_on_is_refused(text):
     assert "listen[0]" in mistakes({"listen": [text]})
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("[::ffff:192.0.2.1]:25", "192.0.2.1:25"), ("udp:[fe80::1%eth0]:53", "udp:[fe80::1]:53")],
+)
+def test_address_is_read_as_it_is_compared(written, read):
+    """A denial names the address in this form, so that the grant which it asks for is the one that helps."""
+    assert str(peer_of(written)) == read

@@ -19,7 +19,4 @@ class PolicyInvalidError(PluginSdkError, ValueError):
 
 
 class SandboxIncompleteError(PluginSdkError):
-    """The sandbox is required, and this kernel or user cannot give all of it: {missing}.
-
-    Use a newer kernel, or set ISP_PLUGINS_SANDBOX=best-effort to run plugins with what there is.
-    """
+    """The sandbox is required, and this kernel or user cannot give all of it: {missing}. Use a newer kernel, give plugins users of their own where the server is root (ISP_PLUGINS_SANDBOX_FIRST_UID), or set ISP_PLUGINS_SANDBOX=best-effort to run them with what there is."""

@@ -286,13 +286,14 @@ def _port(port_text: str, text: str) -> int:
 
 
 def _host(host: str, text: str) -> str:
-    """A host as it is compared: an address in its shortest form, a network, or a name in lower case."""
+    """A host as it is compared: an address in its shortest form (an IPv4 address in IPv6 dress as itself, without a zone), a network, or a name in lower case."""
     if host == ANY_HOST:
         return host
     try:
         if "/" in host:
             return str(ipaddress.ip_network(host))
-        return str(ipaddress.ip_address(host))
+        address = ipaddress.ip_address(host.partition("%")[0])
+        return str(getattr(address, "ipv4_mapped", None) or address)
     except ValueError:
         name = host.lower().rstrip(".")
     if "/" in name or not _NAME.fullmatch(name) or name.replace(".", "").isdigit():

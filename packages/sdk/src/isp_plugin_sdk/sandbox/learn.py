@@ -8,6 +8,7 @@
 """
 
 import copy
+import importlib.util
 import json
 import os
 import runpy
@@ -231,6 +232,10 @@ def main(arguments: list[str]) -> None:
     try:
         if program.endswith(".py"):
             runpy.run_path(program, run_name="__main__")
+        elif importlib.util.find_spec(program) is None:
+            raise SystemExit(
+                f"{program}: expected a Python module that can be imported here (pytest), or a script (tests.py)"
+            )
         else:
             runpy.run_module(program, run_name="__main__", alter_sys=True)
     finally:

@@ -17,12 +17,12 @@ from collections.abc import Collection, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from isp_plugin_sdk.errors import NeverGrantedError, NotGrantedError
 
 if TYPE_CHECKING:
     from isp_plugin_sdk.sandbox.broker import Answer, Broker
+    from isp_plugin_sdk.sandbox.listening import Listening
 
 INET = frozenset({socket.AF_INET, socket.AF_INET6})
 KEPT_OPTIONS = tuple(
@@ -42,6 +42,7 @@ _real_connect = socket.socket.connect
 _real_bind = socket.socket.bind
 _real_listen = socket.socket.listen
 _real_accept = socket.socket.accept
+_real_shutdown = socket.socket.shutdown
 _real_getaddrinfo = socket.getaddrinfo
 ASYNCIO_LOOP = "asyncio.selector_events"
 LOCALHOST = "localhost"
@@ -56,7 +57,7 @@ class Network:
         self._channel = channel
         self._broker: Broker | None = None
         self.native_ports = native_ports
-        self.listening: WeakSet[socket.socket] = WeakSet()
+        self._listening: Listening | None = None
 
     @property
     def broker(self) -> "Broker":
@@ -66,6 +67,20 @@ class Network:
 
             self._broker = Broker(self._channel)
         return self._broker
+
+    @property
+    def listening(self) -> "Listening":
+        """Made with the first port."""
+        if self._listening is None:
+            from isp_plugin_sdk.sandbox.listening import Listening
+
+            self._listening = Listening(_real_accept)
+        return self._listening
+
+    def drain(self) -> None:
+        """Let what was taken from a port be answered."""
+        if self._listening is not None:
+            self._listening.drain()
 
     def install(self) -> None:
         """Take their places, for good."""
@@ -81,11 +96,19 @@ class Network:
                 return error.errno or errno.ETIMEDOUT
             return 0
 
+        def accept(sock: socket.socket) -> tuple[socket.socket, Any]:
+            return _real_accept(sock) if network._listening is None else network._listening.accept(sock)
+
+        def shutdown(sock: socket.socket, how: int) -> None:
+            if network._listening is None or not network._listening.shutdown(sock):
+                _real_shutdown(sock, how)
+
         places: tuple[tuple[Any, str, Any], ...] = (
             (socket.socket, "__init__", self.maker()),
             (socket.socket, "bind", self.binder()),
             (socket.socket, "listen", self.listener()),
-            (socket.socket, "accept", _accept),
+            (socket.socket, "accept", accept),
+            (socket.socket, "shutdown", shutdown),
             (socket.socket, "connect", connect),
             (socket.socket, "connect_ex", connect_ex),
             (socket, "getaddrinfo", self.getaddrinfo),
@@ -281,21 +304,6 @@ class _WhenImported:
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # this spec's loader is its own
         return spec
-
-
-def _accept(sock: socket.socket) -> tuple[socket.socket, Any]:
-    """Take a connection; another worker of this plugin may have made the socket that both listen on one that never blocks."""
-    while True:
-        try:
-            return _real_accept(sock)
-        except BlockingIOError:
-            timeout = sock.gettimeout()
-            if timeout == 0:
-                raise
-            import select
-
-            if not select.select([sock], [], [], timeout)[0]:
-                raise TimeoutError("timed out") from None
 
 
 def _gethostbyaddr(host: str) -> Any:

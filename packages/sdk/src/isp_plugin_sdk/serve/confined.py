@@ -7,9 +7,12 @@
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from isp_plugin_sdk.sandbox import BROKER_VARIABLE, POLICY_VARIABLE
+
+_at_the_end: list[Callable[[], None]] = []
 
 
 def enter(parent: int) -> tuple[dict[str, Any] | None, int]:
@@ -27,5 +30,11 @@ def enter(parent: int) -> tuple[dict[str, Any] | None, int]:
     if number is not None and policy.enforcement is not Enforcement.OFF:
         from isp_plugin_sdk.sandbox.network import install
 
-        install(int(number), policy.native_ports)
+        _at_the_end.append(install(int(number), policy.native_ports).drain)
     return report.to_dict(), parent if os.getpid() == before else os.getppid()
+
+
+def drain() -> None:
+    """Let what the worker took from a port of its own be answered before it ends."""
+    for work in _at_the_end:
+        work()

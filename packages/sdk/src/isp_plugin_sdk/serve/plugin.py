@@ -17,7 +17,7 @@ from isp_plugin_sdk.context import PluginContext, Way
 from isp_plugin_sdk.hooks import declarations
 from isp_plugin_sdk.plugin import PluginInterface, defines
 from isp_plugin_sdk.schedules import schedules
-from isp_plugin_sdk.serve import modules
+from isp_plugin_sdk.serve import confined, modules
 from isp_plugin_sdk.serve.loop import LoopThread
 from isp_plugin_sdk.serve.options import Options
 
@@ -133,6 +133,7 @@ class ServedPlugin:
 
     def clean_up(self) -> str | None:
         """Let go of everything; what went wrong."""
+        confined.drain()
         try:
             return "cleanup returned False" if self._call(self.instance.cleanup) is False else None
         except BaseException as error:

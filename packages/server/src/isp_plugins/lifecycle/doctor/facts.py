@@ -103,13 +103,12 @@ class KernelFacts:
     seccomp: bool
     namespaces: bool | Unread
     """Whether a worker of this user may have a network and a view of the files of its own."""
-    cgroup_v2: bool
-    cgroup_delegated: bool
-    """Whether this process may make groups below its own."""
     sandbox: Enforcement = Enforcement.BEST_EFFORT
     """The operator's setting."""
     lineage: bool | Unread = True
     """Whether a worker of this user may have a namespace of processes."""
+    stays_root: bool = False
+    """Whether this server is root, and its workers would be too: no users of their own are to be had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

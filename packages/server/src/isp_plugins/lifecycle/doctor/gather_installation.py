@@ -82,7 +82,9 @@ async def gather(
         folders=files.folders_of(settings),
         private_files=files.private_files_of(settings, file),
         clock=ClockFacts(host.drift_s() if host else NOT_RUNNING, files.zone_name()),
-        kernel=await asyncio.to_thread(probe_kernel, Enforcement(settings.sandbox)),
+        kernel=await asyncio.to_thread(
+            probe_kernel, Enforcement(settings.sandbox), first_uid=settings.sandbox_first_uid
+        ),
         process=files.process_facts(),
         running=host.running() if host else NOT_RUNNING,
         backup=files.backup_facts(data / BACKUPS, clock.now().timestamp())

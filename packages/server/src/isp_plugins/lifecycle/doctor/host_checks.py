@@ -170,8 +170,6 @@ def check_kernel(facts: KernelFacts) -> Iterator[Finding]:
             ("Landlock", facts.landlock_abi > 0),
             ("seccomp", facts.seccomp),
             ("namespaces", facts.namespaces is True),
-            ("cgroup v2", facts.cgroup_v2),
-            ("a cgroup of its own to divide", facts.cgroup_delegated or not facts.cgroup_v2),
         )
         if not is_there
     ]
@@ -185,8 +183,8 @@ def check_kernel(facts: KernelFacts) -> Iterator[Finding]:
         yield warning(
             "kernel",
             found,
-            expected="Landlock, seccomp, namespaces and a delegated cgroup v2, for the isolation of plugins",
-            next_step="the sandbox needs Landlock and seccomp (a kernel 5.13 or newer), the rest adds to it; let systemd delegate a cgroup (Delegate=yes)",
+            expected="Landlock, seccomp and namespaces, for the isolation of plugins",
+            next_step="the sandbox needs Landlock and seccomp (a kernel 5.13 or newer), namespaces only add to it",
         )
     yield check_sandbox(facts)
     yield check_lineage(facts)
@@ -203,9 +201,16 @@ def check_sandbox(facts: KernelFacts) -> Finding:
             expected="ISP_PLUGINS_SANDBOX=require or best-effort",
             next_step="remove ISP_PLUGINS_SANDBOX=off and restart",
         )
-    if full:
+    if full and not facts.stays_root:
         return ok("sandbox", found)
     tell = problem if facts.sandbox is Enforcement.REQUIRE else warning
+    if full:
+        return tell(
+            "sandbox",
+            f"{facts.sandbox}, and plugins with grants would run as root, as this server does",
+            expected="a user of its own for each plugin",
+            next_step="set ISP_PLUGINS_SANDBOX_FIRST_UID to the first of a range of user numbers that this system has and nobody uses, or let the server run as an ordinary user",
+        )
     return tell(
         "sandbox",
         found,

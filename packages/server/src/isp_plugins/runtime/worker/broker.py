@@ -162,7 +162,7 @@ class WorkerBroker:
         address = address_of(name)
         if not self._may_reach(name, address, port):
             names = self._peers.names_of(address, self._clock()) if address else ()
-            shown = Peer(next(iter(names), name), port)
+            shown = Peer(next(iter(names), str(address or name)), port)
             raise self._denied(DenialKind.CONNECT, str(shown), f'network = ["{shown}"]')
         limit = min(max(timeout_ms / 1000, 0.001), MAX_TIMEOUT_S)
         try:
@@ -222,7 +222,7 @@ class WorkerBroker:
         name = host.lower().rstrip(".")
         address = address_of(name)
         if not self._desk.may_reach(protocol, name, address, port):
-            shown = shown_peer(protocol, name, port)
+            shown = shown_peer(protocol, str(address or name), port)
             raise self._denied(
                 DenialKind.CONNECT, str(shown), f'network = ["{shown}"]', said=f"to reach {shown}"
             )

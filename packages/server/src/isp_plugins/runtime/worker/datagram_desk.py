@@ -87,7 +87,7 @@ class DatagramDesk:
         address = address_of(host)
         if address is not None and self.may_reach(protocol, host, address, port):
             return True
-        shown = shown_peer(protocol, host, port)
+        shown = shown_peer(protocol, str(address or host), port)
         self._deny(Denial(DenialKind.CONNECT, str(shown), f'network = ["{shown}"]'))
         return False
 

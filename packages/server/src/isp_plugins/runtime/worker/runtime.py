@@ -32,6 +32,8 @@ from isp_plugins.runtime.worker.plugin import WorkerPlugin
 from isp_plugins.runtime.worker.worker import Worker
 
 _STEPS = {"import": "being imported", "construct": "being constructed"}
+LAST_LINES, LAST_WORDS = 3, 600
+"""How much of what a worker said before it ended is told, in lines and characters."""
 _HOST = {"name": "isp-plugins", "version": "1"}
 
 
@@ -160,6 +162,8 @@ class WorkerRuntime:
             reason = f"it did not answer the handshake within {limit_s:g} s"
         except AnswerError as error:
             reason = f"it refuses the handshake: {error.message}"
+        except WorkerDiedError as error:
+            reason = _last_words(worker, error)
         else:
             if isinstance(answer, dict) and answer.get("protocol") == PROTOCOL_VERSION:
                 self._look_at_sandbox(worker, answer)
@@ -175,6 +179,13 @@ class WorkerRuntime:
         reason = worker.confinement.why_not_used(worker.sandbox)
         if reason is not None:
             raise WorkerNotStartedError(plugin=worker.request.plugin_name, reason=reason)
+
+
+def _last_words(worker: Worker, error: WorkerDiedError) -> str:
+    """Why a worker ended before anything of the plugin ran: what it printed last says it, above all which part of a required sandbox is lacking."""
+    said = " ".join(worker.death.log_tail[-LAST_LINES:]) if worker.death is not None else ""
+    how = f"it ended before it answered the handshake ({error.fields['how']})"
+    return f"{how}; the last that it said: {said[-LAST_WORDS:].rstrip('.')}" if said else how
 
 
 async def _initialize(worker: Worker) -> Described:
