@@ -232,7 +232,9 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
         confiner=Confiner(data_dir, enforcement, settings.sandbox_first_uid, its.denials.add),
         leftovers=Leftovers.taken_over(data_dir),
     )
-    in_process = InProcessRuntime(settings.plugin_folders, hooks.threads, asyncio.get_running_loop())
+    in_process = InProcessRuntime(
+        settings.plugin_folders, hooks.threads, asyncio.get_running_loop(), mask=base.logs.masked
+    )
     manager = PluginManager(
         database=base.database,
         audit=base.audit,
