@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import inspect
 import json
@@ -14,7 +15,7 @@ import math
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ import pytest
 
 from isp_plugin_sdk.context import current_call
 from isp_plugin_sdk.hooks import Declaration, FailurePolicy, HookType
-from isp_plugin_sdk.testing import FakeHost, PluginHarness, Registration, checks
+from isp_plugin_sdk.testing import PluginHarness, Registration, checks
 from isp_plugin_sdk.testing.dispatch import Dispatched, run
 from isp_plugin_sdk.testing.errors import (
     ConfigureError,
@@ -31,7 +32,7 @@ from isp_plugin_sdk.testing.errors import (
     HealthReportError,
     ReturnValueError,
 )
-from isp_plugin_sdk.testing.harness import _bound, _Keeping
+from isp_plugin_sdk.testing.harness import _Keeping
 from isp_plugin_sdk.testing.runner import HarnessCall, call_for
 from isp_plugins.contracts.calls import CallMode
 from isp_plugins.contracts.runtime import DeclaredHook
@@ -47,6 +48,10 @@ FOLDERS = {"in process": PluginFolder, "worker": WorkerFolder}
 HARNESS = "harness"
 EVERYWHERE = (HARNESS, *FOLDERS)
 """The SDK's own harness, and both runtimes."""
+
+
+Ending = concurrent.futures.Future[Any]
+"""What became of a call: as a value, since what it raises could end the loop."""
 
 
 class RuntimeHarness(PluginHarness):
@@ -109,6 +114,15 @@ class RuntimeHarness(PluginHarness):
             pytest.skip("it looks into the instance, which is in another process")
         return self._live._plugin
 
+    @property
+    def _runner(self) -> Any:
+        """The SDK's harness has one."""
+        pytest.skip("it looks into the harness of the SDK, which is not used here")
+
+    @_runner.setter
+    def _runner(self, _value: Any) -> None:
+        """There is none."""
+
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Execute a method."""
         parameters = kwargs or (list(args) if args else None)
@@ -149,24 +163,26 @@ class RuntimeHarness(PluginHarness):
         """Call a hook's method as the engine does."""
         seconds = min(self.deadline_s, (one.timeout_ms or math.inf) / 1000)
         call = call_for(one.hook, seconds, (self.name,), context)
-        found = self._told(one.method, self._invoked(one.method, checks.private(value), call, seconds))
+        ending = self._told(one.method, self._invoked(one.method, checks.private(value), call, seconds))
+        if isinstance(error := ending.exception(), ResultNotJsonError):
+            raise ReturnValueError(method=one.method, problem=str(error))
+        found = ending.result()
         result = checks.checked_result(one.method, found)
         return checks.private(value) if result is None and one.type is HookType.FILTER else result
 
-    async def _invoked(self, method: str, payload: Any, call: HarnessCall, seconds: float) -> Any:
+    async def _invoked(self, method: str, payload: Any, call: HarnessCall, seconds: float) -> Ending:
         current_call.set(call)
         callee = self._live.callee(method)
         timeout = asyncio.timeout(seconds)
         try:
             async with timeout:
                 if callee.mode is CallMode.THREAD:
-                    found = await self._folder.threads.run(lambda: callee.call(payload), owner=1)
-                else:
-                    found = callee.call(payload)
-                return await found if inspect.isawaitable(found) else found
+                    ending = await self._folder.threads.run(lambda: _ended(callee.call, payload), owner=1)
+                    if ending.exception() is None and inspect.isawaitable(ending.result()):
+                        return await _awaited(lambda _payload: ending.result(), payload)
+                    return ending
+                return await _awaited(callee.call, payload)
         except TimeoutError:
-            if not timeout.expired():  # the plugin's own
-                raise
             raise DeadlineExceededError(method=method, seconds=seconds) from None
 
     async def _started(self) -> Any:
@@ -183,7 +199,7 @@ class RuntimeHarness(PluginHarness):
         )
 
     def _logger(self) -> logging.Logger:
-        logger = logging.Logger(f"isp_plugin.{self.name}", logging.DEBUG)
+        logger = logging.Logger(f"isp_plugin.{self.name}", logging.DEBUG)  # noqa: LOG001  not shared with other tests
         logger.addHandler(_Keeping(self.records))
         return logger
 
@@ -215,6 +231,28 @@ HARNESSES: dict[str, type[PluginHarness]] = {
     "in process": InProcessHarness,
     "worker": WorkerHarness,
 }
+
+
+def _ended(call: Callable[[Any], Any], payload: Any) -> Ending:
+    """What became of a call in a thread."""
+    ending = Ending()
+    try:
+        ending.set_result(call(payload))
+    except BaseException as error:
+        ending.set_exception(error)
+    return ending
+
+
+async def _awaited(call: Callable[[Any], Any], payload: Any) -> Ending:
+    """What became of a call on the loop."""
+    ending = Ending()
+    try:
+        ending.set_result(await call(payload))
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError):
+            raise
+        ending.set_exception(error)
+    return ending
 
 
 class _Nowhere:

@@ -47,6 +47,7 @@ class InProcessPlugin:
         request: StartRequest,
         calls: Calls,
         again: Callable[[StartRequest], Awaitable["InProcessPlugin"]],
+        *,
         mask: Callable[[str], str],
     ) -> None:
         self._mask = mask

@@ -79,7 +79,7 @@ class InProcessRuntime:
         if builder.instance is None:  # the load was closed under it: another start or stop gave it up
             raise builder.overdue(request.load_deadline_s)
         again = partial(self._bring_up, load, type(builder.instance))
-        return InProcessPlugin(builder.instance, load, request, calls, again, mask)
+        return InProcessPlugin(builder.instance, load, request, calls, again, mask=mask)
 
 
 def _as_failure(error: BaseException, load: Load, mask: Callable[[str], str]) -> PluginFailedError:
