@@ -11,7 +11,7 @@ HARNESS, WORKER = "harness", "worker"
 QUICK = {
     "email_notification": {"test_welcome", "test_configuration"},
     "network_monitoring": {"test_health", "test_devices"},
-    "payment_gateway": {"test_payments", "test_connection"},
+    "payment_gateway": {"test_payments"},
 }
 """What of each example also runs in a worker in every run; the rest does in `make soak`."""
 

@@ -1,4 +1,4 @@
-"""Each plugin that ships as a template runs on a real server, in both runtimes: made by `new`, copied, registered, enabled, called, disabled."""
+"""Each plugin that ships as a template runs on a real server, in both runtimes: made by `new`, copied, registered, enabled, called, disabled, deleted."""
 
 import json
 import shutil
@@ -68,6 +68,7 @@ def enabled(server, api, tmp_path, request):
         asked = {"plugin_id": plugin_id, "q": "not in good order"}
         logged = api.get("/plugins/logs", params=asked).raise_for_status().json()
         assert logged["total"] == 0, logged
+        api.delete(f"/plugins/{plugin_id}").raise_for_status()
 
 
 def outcome(api, hook, payload):
