@@ -92,6 +92,7 @@ class PluginFolder:
         self.threads = threads or PlainThreads()
         self.host = NoHost()
         self.id = next(_ids)
+        self.mask: Callable[[int, str], str] = lambda _plugin_id, text: text
         self._generations = itertools.count(1)
 
     def write(self, path: str, source: str) -> Path:
@@ -128,7 +129,7 @@ class PluginFolder:
 
     def runtime(self) -> Any:
         """A runtime over this folder, on the running loop."""
-        return InProcessRuntime([self.folder], self.threads, asyncio.get_running_loop())
+        return InProcessRuntime([self.folder], self.threads, asyncio.get_running_loop(), self.mask)
 
     async def start(self, **changes: Any) -> Any:
         """Start the plugin on a fresh runtime."""
@@ -155,7 +156,7 @@ class WorkerFolder(PluginFolder):
         self.deaths: list[Death] = []
 
     def runtime(self) -> WorkerRuntime:
-        return WorkerRuntime(self.settings, SystemClock(), self.deaths.append)
+        return WorkerRuntime(self.settings, SystemClock(), self.deaths.append, self.mask)
 
     def request(self, **changes: Any) -> StartRequest:
         """A request with a program."""

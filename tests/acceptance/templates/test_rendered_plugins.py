@@ -1,4 +1,4 @@
-"""Each plugin that ships as a template runs on a real server: made by `new`, copied, registered, enabled, called."""
+"""Each plugin that ships as a template runs on a real server, in both runtimes: made by `new`, copied, registered, enabled, called, disabled, deleted."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from support.commands import run
+from support.examples import RUNTIMES
 from support.waiting import until
 
 
@@ -41,28 +42,33 @@ def peer():
     server.server_close()
 
 
-@pytest.fixture
-def enabled(server, api, tmp_path):
-    """Make a plugin from a template and bring it up, as `new` says to."""
+@pytest.fixture(params=RUNTIMES)
+def enabled(server, api, tmp_path, request):
+    """Make a plugin from a template and bring it up, as `new` says to; afterwards it is cleaned up."""
+    up = []
 
     def bring_up(template, **config):
-        done = run("new", template, f"my_{template}", "--json", cwd=tmp_path)
+        name = f"my_{template}_{request.param}"
+        done = run("new", template, name, "--json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        made = tmp_path / f"my_{template}"
-        folder = server.process.folder / "var" / "plugins"
-        shutil.copytree(made / f"my_{template}", folder / f"my_{template}", dirs_exist_ok=True)
-        plugin = (
-            api.post("/plugins/", json=json.loads((made / "plugin.json").read_text()))
-            .raise_for_status()
-            .json()
-        )
+        made = tmp_path / name
+        shutil.copytree(made / name, server.process.folder / "var" / "plugins" / name, dirs_exist_ok=True)
+        registration = json.loads((made / "plugin.json").read_text()) | {"runtime": request.param}
+        plugin = api.post("/plugins/", json=registration).raise_for_status().json()
+        up.append(plugin["id"])
         if config:
             api.put(f"/plugins/{plugin['id']}/config", json={"values": config}).raise_for_status()
         answer = api.post(f"/plugins/{plugin['id']}/enable")
-        assert answer.json()["state"] == "active", answer.text
+        assert (answer.json()["state"], answer.json()["runtime"]) == ("active", request.param), answer.text
         return plugin["id"]
 
-    return bring_up
+    yield bring_up
+    for plugin_id in up:
+        assert api.post(f"/plugins/{plugin_id}/disable").json()["state"] == "disabled"
+        asked = {"plugin_id": plugin_id, "q": "not in good order"}
+        logged = api.get("/plugins/logs", params=asked).raise_for_status().json()
+        assert logged["total"] == 0, logged
+        api.delete(f"/plugins/{plugin_id}").raise_for_status()
 
 
 def outcome(api, hook, payload):
@@ -117,7 +123,6 @@ def test_network_poller(api, enabled):
         body = {"method_name": "check_device_status", "parameters": where}
         found = api.post(f"/plugins/{plugin}/execute", json=body).raise_for_status().json()
         assert found["result"]["status"] == "online"
-        assert api.post(f"/plugins/{plugin}/disable").json()["state"] == "disabled"
 
 
 def test_authentication_provider(api, enabled, peer):

@@ -18,6 +18,7 @@ from isp_plugins.runtime.errors import (
     InfoFailedError,
     MethodNotCallableError,
     ParametersInvalidError,
+    PluginFailedError,
     ResultNotJsonError,
 )
 
@@ -154,6 +155,37 @@ async def test_what_a_method_raises_stays_with_it(anywhere, kind, raised):
     assert "raise" in caught.value.traceback
     assert caught.value.__context__ is None
     await plugin.stop()
+
+
+LEAKS = "'x' * 480 + 'secret-token' * 9"
+
+
+@pytest.fixture
+def masking(anywhere):
+    """A folder whose plugins have a secret."""
+    anywhere.mask = lambda _plugin_id, text: text.replace("secret-token", "********")
+    return anywhere
+
+
+async def test_what_a_plugin_raises_is_masked_before_it_is_cut(masking):
+    raising = f"raise OSError({LEAKS})"
+    plugin = await masking.started(
+        f"def ask(self):\n    {raising}\ndef activate(self):\n    {raising}\ndef cleanup(self):\n    {raising}"
+    )
+    with pytest.raises(ExecutionFailedError) as asked:
+        await plugin.execute("ask", None, 5)
+    with pytest.raises(ActivateFailedError) as activated:
+        await plugin.activate()
+    told = [str(asked.value), str(activated.value), await plugin.stop()]
+    assert [text for text in told if "xxx" not in text or "sec" in text] == []
+
+
+@pytest.mark.parametrize("where", ["initialize", "__init__"])
+async def test_what_a_start_raises_is_masked_before_it_is_cut(masking, where):
+    with pytest.raises(PluginFailedError) as started:
+        await masking.started(f"def {where}(self, *_):\n    raise OSError({LEAKS})")
+    assert "xxx" in started.value.cause
+    assert "sec" not in started.value.cause
 
 
 async def test_cancellation_that_the_plugin_raises_itself_is_its_failure(anywhere):

@@ -11,7 +11,7 @@ import pytest
 
 from isp_plugin_sdk import CalledOnEventLoopError, HostCallTimedOutError, NotJsonError, PluginContext
 from isp_plugin_sdk.context import current_call
-from isp_plugin_sdk.errors import HostGoneError
+from isp_plugin_sdk.errors import HostGoneError, HostRefusedError
 from isp_plugin_sdk.testing import FakeHost
 from isp_plugin_sdk.testing.runner import Runner
 
@@ -134,19 +134,20 @@ def test_host_is_not_asked_when_no_time_is_left(
     assert host.emits == []
 
 
-def test_timeout_error_of_the_host_itself_passes_through(runner: Runner) -> None:
+def test_host_that_runs_out_of_time_itself_is_told_as_in_a_worker(runner: Runner) -> None:
     class Slow(FakeHost):
         async def storage_get(self, key: str) -> Any:
             raise TimeoutError("the database")
 
-    with pytest.raises(TimeoutError, match="the database"):
+    with pytest.raises(HostCallTimedOutError):
         PluginContext("mail", Slow(), runner.loop).get("a")
 
 
-def test_error_of_the_host_reaches_the_plugin(context: PluginContext, host: FakeHost) -> None:
+def test_error_of_the_host_is_a_refusal_as_in_a_worker(context: PluginContext, host: FakeHost) -> None:
     host.answer("x", LookupError("no such hook"))
-    with pytest.raises(LookupError, match="no such hook"):
+    with pytest.raises(HostRefusedError, match="no such hook") as caught:
         context.dispatch("x", {})
+    assert caught.value.fields["problem"] == "LookupError"
 
 
 @pytest.mark.parametrize("call", ["set", "dispatch", "emit"])

@@ -1,13 +1,23 @@
-"""The way to a host in the same process: its calls run on its event loop."""
+"""The way to a host in the same process: its calls run on its event loop.
+
+What the host raises is told as in a worker: an error of the SDK as it is, that there was no time as `HostCallTimedOutError`, anything else
+as `HostRefusedError`.
+"""
 
 import asyncio
 import concurrent.futures
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from isp_plugin_sdk.context import HostCalls, current_call, seconds_left
 from isp_plugin_sdk.current import CallInfo
-from isp_plugin_sdk.errors import HostCallTimedOutError, HostGoneError, NoHostError
+from isp_plugin_sdk.errors import (
+    HostCallTimedOutError,
+    HostGoneError,
+    HostRefusedError,
+    NoHostError,
+    PluginSdkError,
+)
 
 
 class LoopWay:
@@ -20,7 +30,7 @@ class LoopWay:
     def wait(self, call: str, method: str, *arguments: Any) -> Any:
         """Run the call on the host's loop and block for its result."""
         host, loop, seconds = self._known_host(call), self._running_loop(call), seconds_left(call)
-        work = _under(current_call.get(), host, method, arguments)
+        work = _under(current_call.get(), _answer(call, seconds, host, method, arguments))
         future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             return future.result(seconds)
@@ -36,10 +46,10 @@ class LoopWay:
         host, seconds = self._known_host(call), seconds_left(call)
         answer: Awaitable[Any]
         if self._loop is None or self._loop is asyncio.get_running_loop():
-            answer = getattr(host, method)(*arguments)
+            answer = _answer(call, seconds, host, method, arguments)
         else:
             loop = self._running_loop(call)
-            work = _under(current_call.get(), host, method, arguments)
+            work = _under(current_call.get(), _answer(call, seconds, host, method, arguments))
             answer = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
         timeout = asyncio.timeout(seconds)
         try:
@@ -63,7 +73,19 @@ class LoopWay:
         return self._loop
 
 
-async def _under(call: CallInfo | None, host: HostCalls, method: str, arguments: tuple[Any, ...]) -> Any:
+async def _under(call: CallInfo | None, answer: Coroutine[Any, Any, Any]) -> Any:
     """Run the call in a task of its own, under the call of the plugin that asked for it."""
     current_call.set(call)
-    return await getattr(host, method)(*arguments)
+    return await answer
+
+
+async def _answer(call: str, seconds: float, host: HostCalls, method: str, arguments: tuple[Any, ...]) -> Any:
+    """What the host answers, or why it does not, as an error of the SDK."""
+    try:
+        return await getattr(host, method)(*arguments)
+    except PluginSdkError:
+        raise
+    except TimeoutError:
+        raise HostCallTimedOutError(call=call, seconds=seconds) from None
+    except Exception as error:
+        raise HostRefusedError(call=call, detail=str(error), problem=type(error).__name__) from error

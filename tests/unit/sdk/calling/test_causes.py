@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from isp_plugin_sdk.calling.causes import MAX_SUMMARY, MAX_TRACEBACK, describe
+from isp_plugin_sdk.calling.causes import MAX_RAW_SUMMARY, MAX_SUMMARY, MAX_TRACEBACK, describe, shortened
 
 ROOT = "isp_plugin_7_1"
 
@@ -76,8 +76,33 @@ def test_exception_that_cannot_be_shown_is_described_nevertheless(raised):
 
 def test_long_messages_are_cut(raised):
     cause = raised("raise ValueError('x' * 100_000)")
-    assert len(cause.summary) < MAX_SUMMARY + 30
+    assert len(cause.summary) < MAX_RAW_SUMMARY + 30
     assert len(cause.traceback) <= MAX_TRACEBACK
+
+
+def masked(text):
+    return text.replace("secret-token", "********")
+
+
+def test_summary_is_cut_where_it_is_shown_and_keeps_the_place(raised):
+    shown = shortened(raised("raise ValueError('x' * 100_000)").summary, masked)
+    assert len(shown) < MAX_SUMMARY + 30
+    assert shown.endswith("x... (sample.py:1)")
+
+
+@pytest.mark.parametrize("before", range(470, 500))
+def test_secret_across_the_cut_leaves_no_half_of_it(raised, before):
+    shown = shortened(raised(f"raise OSError('x' * {before} + 'secret-token' * 9)").summary, masked)
+    assert "s" not in shown.removesuffix("(sample.py:1)")
+
+
+def test_short_summary_is_masked_as_a_whole():
+    assert shortened("OSError: secret-token", masked) == "OSError: ********"
+
+
+def test_hint_after_the_place_stays():
+    told = "AttributeError: " + "x" * 900 + " (plugins/a.py:3); config is there once super() was called"
+    assert shortened(told, masked).endswith("x... (plugins/a.py:3); config is there once super() was called")
 
 
 def test_endless_recursion_is_described(raised):

@@ -19,3 +19,7 @@ def test_folders_are_kept_in_order():
 def test_anything_else_is_refused_with_the_usage(line):
     with pytest.raises(UsageError, match="usage: "):
         parse(line)
+
+
+def test_copy_of_the_code_is_an_option():
+    assert parse(["--path", "/x", "--kept", "/y", "m:C"]) == Options("m", "C", ("/x",), kept="/y")

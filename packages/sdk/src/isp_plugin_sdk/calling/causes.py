@@ -3,12 +3,13 @@
 1. The text is made at once and the exception dropped: its frames would keep the plugin's classes and values alive.
 2. Names of a load's private root (in process; a worker has none) are shown as the author knows them, without the root.
 3. Frames of the host, of the import machinery and of libraries are left out.
-4. Nothing here masks secrets: the host does, before it stores or shows the text. So a traceback is cut between lines, where no half
-   of a secret is left.
+4. No half of a secret is left at a cut: a summary is masked before it is cut (`shortened`), which a host does, who knows the secrets; a
+   worker hands over more than will be kept. A traceback is cut between lines.
 """
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:  # imported where it is needed: it costs a worker's start
     import traceback
 
 MAX_SUMMARY = 500
-"""Longest summary, in characters."""
+"""Longest headline of a summary, in characters; the place in the plugin's code comes after it."""
+MAX_RAW_SUMMARY = 16 * MAX_SUMMARY
+"""How much of a headline is handed to who masks it, and then cuts."""
+_PLACE = re.compile(r" \([^()\n]{1,300}:\d+\)(; [^\n]{1,200})?$")
+"""The place at the end of a summary, and a hint after it."""
 MAX_TRACEBACK = 20_000
 """Longest traceback text, in characters; of a longer one the end is kept, where the cause stands, in whole lines."""
 
@@ -36,9 +41,18 @@ def describe(error: BaseException, *, root: str, folders: Sequence[str]) -> Caus
     told = traceback.TracebackException.from_exception(error)
     frames = _keep_own(told, folders)
     location = _location(error, frames, folders)
-    summary = _shorten(_headline(error, told)) + (f" ({location})" if location else "")
+    summary = _cut(_headline(error, told), MAX_RAW_SUMMARY) + (f" ({location})" if location else "")
     text = "".join(told.format()) if frames or isinstance(error, SyntaxError) else ""
     return Cause(without_root(summary, root), without_root(end_of(text), root))
+
+
+def shortened(summary: str, mask: Callable[[str], str]) -> str:
+    """A summary as it is shown: masked, then cut; the place in the plugin's code stays."""
+    if len(summary) <= MAX_SUMMARY:
+        return mask(summary)
+    place = _PLACE.search(summary)
+    headline = summary[: place.start()] if place else summary
+    return _cut(mask(headline), MAX_SUMMARY) + (mask(place.group()) if place else "")
 
 
 def end_of(traceback_text: str) -> str:
@@ -47,6 +61,10 @@ def end_of(traceback_text: str) -> str:
         return traceback_text
     kept = traceback_text[-MAX_TRACEBACK:]
     return kept.partition("\n")[2] or kept
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _headline(error: BaseException, told: "traceback.TracebackException") -> str:
@@ -80,10 +98,6 @@ def _below(filename: str, folders: Sequence[str]) -> bool:
 
 def _relative(filename: str, folders: Sequence[str]) -> str:
     return next(filename[len(folder) + 1 :] for folder in folders if filename.startswith(folder + os.sep))
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 3]}..."
 
 
 def without_root(text: str, root: str) -> str:

@@ -1,7 +1,8 @@
 """Where a worker finds the plugin's modules: in its folders first, but never in place of the standard library or the SDK.
 
 1. A module or package in a folder of `--path` is the plugin's, unless its name is the standard library's, the SDK's or `app`.
-2. A plain folder there (without `__init__.py`) is the plugin's where the plugin's own module lies in it, or where nobody else has that name.
+2. What the host keeps a copy of (`--kept`) comes from that copy (`kept`).
+3. A plain folder there (without `__init__.py`) is the plugin's where the plugin's own module lies in it, or where nobody else has that name.
 """
 
 import os
@@ -31,12 +32,16 @@ class PluginFinder:
         return spec if spec is not None and (spec.loader is not None or fullname == self._top) else None
 
 
-def install(folders: Sequence[str], module_path: str) -> tuple[str, ...]:
-    """Let Python find the plugin's modules; the real folders."""
+def install(folders: Sequence[str], module_path: str, kept: str = "") -> tuple[str, ...]:
+    """Let Python find the plugin's modules, those first that are kept; the real folders."""
     real = tuple(dict.fromkeys(os.path.realpath(folder) for folder in folders))
     if real:
         sys.meta_path.insert(0, PluginFinder(real, module_path.partition(".")[0]))
         sys.path.extend(real)
+    if kept:
+        from isp_plugin_sdk.serve.kept import KeptFinder
+
+        sys.meta_path.insert(0, KeptFinder(kept, real, SHARED))
     return real
 
 

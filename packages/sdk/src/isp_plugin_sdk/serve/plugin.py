@@ -75,7 +75,7 @@ class ServedPlugin:
     def _construct(self, config: Mapping[str, Any], step: Callable[[str], None]) -> Construction:
         """Import and construct, telling each step."""
         step("import")
-        self._folders = modules.install(self._options.folders, self._options.module_path)
+        self._folders = modules.install(self._options.folders, self._options.module_path, self._options.kept)
         construction = Construction(
             self._options.module_path, self._options.entry_point, root="", folders=self._folders
         )

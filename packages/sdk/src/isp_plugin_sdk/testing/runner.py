@@ -30,6 +30,13 @@ class HarnessCall:
     request_id: str = field(default_factory=lambda: f"test-{next(_numbers)}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a coroutine raised that would end the loop itself; a host keeps it with the call."""
+
+    error: BaseException
+
+
 class Runner:
     """An event loop in a daemon thread, which plays the host's."""
 
@@ -53,12 +60,15 @@ class Runner:
         else:
             work = _in_thread(call, function, args, kwargs)
         try:
-            return work.result(seconds)
+            result = work.result(seconds)
         except concurrent.futures.TimeoutError:
             if work.done():
                 raise
             work.cancel()
             raise DeadlineExceededError(method=function.__name__, seconds=seconds) from None
+        if isinstance(result, _Raised):
+            raise result.error
+        return result
 
     def close(self) -> None:
         """Cancel what still runs on the loop, and end it; `LoopBlockedError` where the plugin holds the loop."""
@@ -83,7 +93,10 @@ async def _as_current(
 ) -> Any:
     """Await a coroutine function under its call."""
     current_call.set(call)
-    return await function(*args, **kwargs)
+    try:
+        return await function(*args, **kwargs)
+    except (SystemExit, KeyboardInterrupt) as error:
+        return _Raised(error)
 
 
 def _in_thread(

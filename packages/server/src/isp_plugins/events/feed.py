@@ -337,7 +337,8 @@ class Feed:
         """What went wrong, without secrets, as both databases can keep it."""
         error = answer.error
         text = f"{type(error).__name__}: {error}" if error is not None else str(answer.status)
-        text = self._keeper.masked(self.subscription.plugin_id, text[:MAX_ERROR])
+        # Masked before it is cut, so that no half of a secret is left.
+        text = self._keeper.masked(self.subscription.plugin_id, text[: 2 * MAX_ERROR])[:MAX_ERROR]
         return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
     def _plan(self, head: Head, wait: float) -> None:

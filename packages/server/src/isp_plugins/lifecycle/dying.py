@@ -3,7 +3,7 @@
 1. At once, before anything is awaited: whoever dispatches skips the plugin, with that reason; what the worker used last is kept for
    the record.
 2. Then, with the plugin's lock: failed or quarantined with the cause (`failing`), the death stored in the same transaction; recovery
-   starts it again, from the disk, after its pause.
+   starts it again, with the code that it ran, after its pause.
 3. A worker that served nobody yet (it was just starting) or no more (a reload replaced it) leaves only its record: whoever started or
    replaced it says what follows.
 """

@@ -33,6 +33,7 @@ async def enable(stage: Stage, plugin_id: int, actor: Actor, *, forgive: Callabl
         equipment = await stage.launcher.equip(record)
         require_dependencies(stage, record)  # again: they may have gone while the configuration was read
         begin(stage, record, Step.ENABLE)
+        stage.launcher.from_disk(plugin_id)
         stage.recovery.forgive(plugin_id)
         forgive(plugin_id)
 

@@ -1,7 +1,7 @@
 """Starts and stops one instance of a plugin: equips it, masks its secrets, keeps its log informed."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -44,6 +44,10 @@ class ProgramOf(Protocol):
         """
         ...
 
+    async def settled(self, plugin_id: int, needed: Collection[WorkerProgram]) -> None:
+        """A start succeeded: of the programs that were made for the plugin only these may be started again."""
+        ...
+
 
 class Launcher:
     """Brings instances up and down; says nothing to the hook engine and writes no state."""
@@ -68,6 +72,8 @@ class Launcher:
         self._clock = clock
         self._program_of = program_of
         self._token_of = token_of
+        self._proven: dict[int, dict[int, WorkerProgram]] = {}
+        """By plugin and `load_generation`: what the last two starts that succeeded ran."""
         self._secrets: dict[int, frozenset[str]] = {}
 
     async def equip(self, record: PluginRecord) -> Equipment:
@@ -91,8 +97,26 @@ class Launcher:
         """Import, construct and initialise; a `PluginFailedError` leaves nothing behind. `beside` keeps its secrets masked, too."""
         self.mask(record, equipment, beside)
         token = self._token_of(record.id)
-        running = await self._runtime.start(await self._request(record, equipment, token))
+        request = await self._request(record, equipment, token, from_disk=beside is not None)
+        running = await self._runtime.start(request)
+        await self._prove(record, request.program)
         return self._instance(record, running, equipment, token=token)
+
+    def from_disk(self, plugin_id: int) -> None:
+        """The next start takes the code as it is on the disk, not the one that ran before."""
+        self._proven.pop(plugin_id, None)
+
+    async def _prove(self, record: PluginRecord, program: WorkerProgram | None) -> None:
+        """Remember what runs, for when its worker dies."""
+        if program is None or record.release is not None:
+            self._proven.pop(record.id, None)
+            return
+        if self._proven.get(record.id, {}).get(record.load_generation) is program:
+            return
+        known, now = self._proven.get(record.id, {}), record.load_generation
+        before = [(generation, one) for generation, one in known.items() if generation != now][-1:]
+        self._proven[record.id] = dict([*before, (now, program)])
+        await self._program_of.settled(record.id, self._proven[record.id].values())
 
     def holding(self, record: PluginRecord) -> HeldCalls:
         """The plugin's way to the host, with what it stores held back."""
@@ -134,6 +158,7 @@ class Launcher:
     def forget(self, plugin_id: int) -> None:
         """Drop what is known of a deleted plugin; its stored log stays."""
         self._secrets.pop(plugin_id, None)
+        self._proven.pop(plugin_id, None)
         self._logs.forget(plugin_id)
 
     def logger_of(self, record: PluginRecord) -> logging.Logger:
@@ -196,9 +221,11 @@ class Launcher:
         return self._host_calls(record.id, record.name, fence)
 
     async def _request(
-        self, record: PluginRecord, equipment: Equipment, token: int | None = None
+        self, record: PluginRecord, equipment: Equipment, token: int | None = None, *, from_disk: bool = False
     ) -> StartRequest:
-        program = await self._program_of(record, partial(self.note, record, LogLevel.INFO))
+        program = self._proven.get(record.id, {}).get(record.load_generation)
+        if program is None or from_disk or record.release is not None:
+            program = await self._program_of(record, partial(self.note, record, LogLevel.INFO))
         return StartRequest(
             plugin_id=record.id,
             plugin_name=record.name,
@@ -217,10 +244,16 @@ class Launcher:
         )
 
 
-async def no_program(record: PluginRecord, tell: Callable[[str], None]) -> WorkerProgram | None:
+class NoPrograms:
     """None, whatever the plugin: each runs in process."""
-    del record, tell
-    return None
+
+    async def __call__(self, record: PluginRecord, tell: Callable[[str], None]) -> WorkerProgram | None:
+        """None."""
+        del record, tell
+        return None
+
+    async def settled(self, plugin_id: int, needed: Collection[WorkerProgram]) -> None:
+        """There was none."""
 
 
 def cause_of(error: BaseException) -> str:

@@ -44,7 +44,7 @@ from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.history import HealthEntry
 from isp_plugins.lifecycle.holding import StoringCalls
 from isp_plugins.lifecycle.kept import Part
-from isp_plugins.lifecycle.launching import ProgramOf, no_program
+from isp_plugins.lifecycle.launching import NoPrograms, ProgramOf
 from isp_plugins.lifecycle.places import Alone, Places
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.reconcile import load, reconcile
@@ -91,7 +91,7 @@ class PluginManager:
         host_calls: Callable[[int, str, Fence], StoringCalls],
         hung: Callable[[int], int] = lambda _plugin_id: 0,
         workers: Callable[[], Iterable[Supervised]] = lambda: (),
-        program_of: ProgramOf = no_program,
+        program_of: ProgramOf | None = None,
         singletons: Places | None = None,
         grace_s: float = 2.0,
     ) -> None:
@@ -109,7 +109,7 @@ class PluginManager:
             host_calls=host_calls,
             hung=hung,
             workers=workers,
-            program_of=program_of,
+            program_of=program_of or NoPrograms(),
             singletons=singletons or Alone(),
         )
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)

@@ -1,6 +1,7 @@
 """What recovery does with a plugin whose moment has come, by its state; whoever calls holds the plugin's lock.
 
-1. Failed: it is started again, from the disk, with the stored configuration.
+1. Failed: it is started again with the stored configuration: in a worker the code that ran before, where any of it ran since it was enabled
+   or reloaded; else what is on the disk.
 2. Active without answers: the instance is stopped and the same code started anew with the same configuration; calls wait meanwhile.
    The new instance is probed at once, and has to answer.
 3. Quarantined: one try. It has to start and to answer before anything calls it again; then it is on trial. If not, it goes back.

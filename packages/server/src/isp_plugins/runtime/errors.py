@@ -2,6 +2,7 @@
 
 1. `cause` is one readable line, `traceback` the text of the plugin's own frames (or empty).
 2. Both may repeat configuration values, secrets among them, because the plugin wrote them: whoever stores or shows them masks them first.
+   What is cut here was masked before, so that no half of a secret is left that nobody would find.
 3. What is wrong in a request (a path, a method's name, parameters) is also an `InvalidInputError`.
 4. The text is all that is kept: no exception object of the plugin, so that nothing holds on to its frames and classes.
 """

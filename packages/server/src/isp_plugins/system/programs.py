@@ -1,6 +1,11 @@
-"""How a plugin's worker is started, from its registration; behind `lifecycle.launching.ProgramOf`."""
+"""How a plugin's worker is started, from its registration; behind `lifecycle.launching.ProgramOf`.
 
-from collections.abc import Callable, Sequence
+Code of the plugin path is copied first, so that a worker that comes back after a crash runs what it ran before (`runtime.worker.kept_code`).
+What is installed needs no copy: an artifact never changes.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,14 +23,17 @@ from isp_plugins.lifecycle.suitability import host_mistake
 from isp_plugins.packages.manifests import HOST
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.packages.values import Lock
-from isp_plugins.runtime.worker.module_program import module_program
+from isp_plugins.runtime import search
+from isp_plugins.runtime.worker.kept_code import KeptCode
+from isp_plugins.runtime.worker.module_program import kept_of, module_program
 
 
 class Programs:
     """Knows the modules of the plugin path, and what is installed."""
 
-    def __init__(self, folders: Sequence[Path], packages: PackageStore) -> None:
+    def __init__(self, folders: Sequence[Path], packages: PackageStore, kept: KeptCode) -> None:
         self._folders = tuple(folders)
+        self._kept = kept
         self._packages = packages
 
     async def __call__(self, record: PluginRecord, tell: Callable[[str], None]) -> WorkerProgram | None:
@@ -34,9 +42,25 @@ class Programs:
             return None
         if record.release is not None:
             return await self._installed(record, record.release, tell)
-        return module_program(
-            record.module_path, record.entry_point, folders=self._folders, version=record.version
-        )
+        return await asyncio.to_thread(self._on_path, record, tell)
+
+    async def settled(self, plugin_id: int, needed: Collection[WorkerProgram]) -> None:
+        """Drop the copies of the plugin's code that none of these programs runs."""
+        copies = frozenset(copy for program in needed if (copy := kept_of(program)) is not None)
+        await asyncio.to_thread(self._kept.settle, plugin_id, copies)
+
+    def _on_path(self, record: PluginRecord, tell: Callable[[str], None]) -> WorkerProgram:
+        """The program of a plugin on the plugin path; where its code cannot be copied, it runs from the disk, and that is told."""
+        module, entry = record.module_path, record.entry_point
+        program = module_program(module, entry, folders=self._folders, version=record.version)
+        try:
+            copy = self._kept.take(record.id, module, search.real_folders(self._folders))
+        except OSError as error:
+            tell(
+                f"Its code cannot be kept, so a restart after a crash would run what lies on the disk then: {error}"
+            )
+            return program
+        return module_program(module, entry, folders=self._folders, version=record.version, kept=copy)
 
     async def _installed(
         self, record: PluginRecord, release: Release, tell: Callable[[str], None]

@@ -47,6 +47,7 @@ from isp_plugins.runtime.threads import DaemonThreads
 from isp_plugins.runtime.worker import WorkerRuntime, WorkerSettings
 from isp_plugins.runtime.worker.confining import Confiner
 from isp_plugins.runtime.worker.denials import Denials
+from isp_plugins.runtime.worker.kept_code import KeptCode
 from isp_plugins.runtime.worker.leftovers import Leftovers
 from isp_plugins.settings import Settings
 from isp_plugins.storage import PluginStorage
@@ -235,13 +236,15 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
         confiner=Confiner(data_dir, enforcement, settings.sandbox_first_uid, its.denials.add),
         leftovers=Leftovers.taken_over(data_dir),
     )
-    in_process = InProcessRuntime(settings.plugin_folders, hooks.threads, asyncio.get_running_loop())
+    in_process = InProcessRuntime(
+        settings.plugin_folders, hooks.threads, asyncio.get_running_loop(), mask=base.logs.masked
+    )
     manager = PluginManager(
         database=base.database,
         audit=base.audit,
         configuration=its.configuration,
         runtime=RuntimeByKind(in_process=in_process, worker=workers),
-        program_of=Programs(settings.plugin_folders, base.packages),
+        program_of=Programs(settings.plugin_folders, base.packages, KeptCode(data_dir / "kept-code")),
         engine=hooks.engine,
         hook_store=its.hook_store,
         logs=base.logs,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from isp_plugin_sdk.calling import causes
 from isp_plugin_sdk.calling.construction import Construction
 from isp_plugin_sdk.calling.errors import CannotStartError, StartKind
 from isp_plugin_sdk.context import PluginContext
@@ -30,8 +31,11 @@ class Builder:
         request: StartRequest,
         loop: asyncio.AbstractEventLoop,
         cls: type[PluginInterface] | None = None,
+        *,
+        mask: Callable[[str], str],
     ) -> None:
         self._load = load
+        self._mask = mask
         self._cls = cls
         self._request = request
         self._loop = loop
@@ -67,5 +71,6 @@ class Builder:
         try:
             return step()
         except CannotStartError as error:
-            failure = start_failure(error.kind, error.reason, error.traceback, error.fields)
+            reason = causes.shortened(error.reason, self._mask)
+            failure = start_failure(error.kind, reason, error.traceback, error.fields)
         raise failure

@@ -47,7 +47,10 @@ class InProcessPlugin:
         request: StartRequest,
         calls: Calls,
         again: Callable[[StartRequest], Awaitable["InProcessPlugin"]],
+        *,
+        mask: Callable[[str], str],
     ) -> None:
+        self._mask = mask
         self._plugin: PluginInterface | None = instance
         self._load = load
         self._request = request
@@ -229,7 +232,8 @@ class InProcessPlugin:
             return kind(reason=f"it did not return within {ending.limit_s:g} s and was abandoned", **fields)
         if isinstance(ending, Raised):
             cause = causes.describe(ending.error, root=self._load.root, folders=self._load.folders)
-            return kind(reason=cause.summary, traceback=cause.traceback, **fields)
+            reason = causes.shortened(cause.summary, self._mask)
+            return kind(reason=reason, traceback=cause.traceback, **fields)
         return None
 
     async def _clean_up_after(self, failure: PluginFailedError) -> None:

@@ -1,7 +1,7 @@
 """`InProcessRuntime`: brings plugins up inside the host's own process."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,10 +25,18 @@ class InProcessRuntime:
         folders: The plugin path, searched in order.
         threads: Where plain functions of plugins run.
         loop: Where coroutine functions of plugins run, and their calls towards the host.
+        mask: Masks a plugin's secrets in a text, before that is cut.
     """
 
-    def __init__(self, folders: Sequence[Path], threads: Threads, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        threads: Threads,
+        loop: asyncio.AbstractEventLoop,
+        mask: Callable[[int, str], str] = lambda _plugin_id, text: text,
+    ) -> None:
         self._folders = tuple(folders)
+        self._mask = mask
         self._threads = threads
         self._loop = loop
         imports.install()
@@ -61,22 +69,22 @@ class InProcessRuntime:
     async def _build(
         self, load: Load, cls: type[PluginInterface] | None, request: StartRequest
     ) -> InProcessPlugin:
-        calls = Calls(self._threads, request.plugin_id)
-        builder = Builder(load, request, self._loop, cls)
+        calls, mask = Calls(self._threads, request.plugin_id), partial(self._mask, request.plugin_id)
+        builder = Builder(load, request, self._loop, cls, mask=mask)
         ending = await calls.in_thread(builder, deadline_s=request.load_deadline_s)
         if isinstance(ending, Overdue):
             raise builder.overdue(request.load_deadline_s)
         if isinstance(ending, Raised):
-            raise _as_failure(ending.error, load)
+            raise _as_failure(ending.error, load, mask)
         if builder.instance is None:  # the load was closed under it: another start or stop gave it up
             raise builder.overdue(request.load_deadline_s)
         again = partial(self._bring_up, load, type(builder.instance))
-        return InProcessPlugin(builder.instance, load, request, calls, again)
+        return InProcessPlugin(builder.instance, load, request, calls, again, mask=mask)
 
 
-def _as_failure(error: BaseException, load: Load) -> PluginFailedError:
+def _as_failure(error: BaseException, load: Load, mask: Callable[[str], str]) -> PluginFailedError:
     """The builder's own error, or one for what nobody foresaw (a file that cannot be read, say)."""
     if isinstance(error, PluginFailedError):
         return error
     cause = causes.describe(error, root=load.root, folders=load.folders)
-    return PluginFailedError(reason=cause.summary, traceback=cause.traceback)
+    return PluginFailedError(reason=causes.shortened(cause.summary, mask), traceback=cause.traceback)

@@ -1,10 +1,14 @@
 """What can go wrong with a worker beside what can go wrong with any plugin."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from isp_plugin_sdk.calling.causes import MAX_TRACEBACK
 from isp_plugins.runtime.errors import PluginFailedError
+
+MAX_REMOTE = MAX_TRACEBACK // 2
+"""Longest text of an exception that a worker cut, in characters; what is between this and where it was cut may hold half a secret."""
 
 
 class WorkerNotStartedError(PluginFailedError):
@@ -73,10 +77,13 @@ class RemoteError(Exception):
     """The frames of the plugin's code."""
 
 
-def remote_error(error: AnswerError) -> RemoteError:
-    """The exception that stands for the plugin's own."""
+def remote_error(error: AnswerError, mask: Callable[[str], str]) -> RemoteError:
+    """The exception that stands for the plugin's own; a text that is too long is masked, then cut."""
     name = str(error.data.get("type") or "PluginError")
-    raised = _class_named(name[:100])(str(error.data.get("message", error.message)))
+    text = str(error.data.get("message", error.message))
+    if len(text) >= MAX_TRACEBACK:
+        text = mask(text)[:MAX_REMOTE]
+    raised = _class_named(name[:100])(text)
     raised.remote_traceback = error.traceback or None
     return raised
 

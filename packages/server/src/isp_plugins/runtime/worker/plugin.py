@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from isp_plugin_sdk.calling import reports
+from isp_plugin_sdk.calling import causes, reports
 from isp_plugin_sdk.calling.errors import RefusalKind
 from isp_plugin_sdk.context import CallInfo, current_call
 from isp_plugin_sdk.errors import Reject, RetryLater
@@ -133,7 +133,7 @@ class WorkerPlugin:
         try:
             value = await self._ask("test_connection", {}, self._request.initialize_deadline_s)
         except _FAILURES as error:
-            reason = _reason(error)
+            reason = self._reason(error)
             told = f"test_connection returned what is not JSON, {reason}" if _not_json(error) else reason
             return {"ok": False, "message": told}
         return reports.connection(value)
@@ -146,7 +146,7 @@ class WorkerPlugin:
         except reports.MalformedError as error:
             raise InfoFailedError(reason=str(error)) from None
         except _FAILURES as error:
-            reason = _reason(error)
+            reason = self._reason(error)
             told = f"returned what is not JSON, {reason}" if _not_json(error) else reason
             raise InfoFailedError(reason=told, traceback=_traceback(error)) from None
 
@@ -158,7 +158,7 @@ class WorkerPlugin:
         try:
             value = await self._ask("health", {}, deadline_s)
         except _FAILURES as error:
-            reason = _reason(error)
+            reason = self._reason(error)
             told = f"health_check returned what is not JSON, {reason}" if _not_json(error) else reason
             return reports.unhealthy(told)
         return reports.health(value)
@@ -177,7 +177,7 @@ class WorkerPlugin:
         except OverdueError:
             raise ExecutionTimedOutError(method=method, limit_s=deadline_s) from None
         except AnswerError as error:
-            failure = _execution_failure(method, error)
+            failure = self._execution_failure(method, error)
         raise failure
 
     async def stop(self) -> str | None:
@@ -231,7 +231,7 @@ class WorkerPlugin:
                 worker.give_up(pending)
                 raise
             except AnswerError as error:
-                failure = _invocation_failure(method, error)
+                failure = self._invocation_failure(method, error)
             raise failure
 
         return call
@@ -243,7 +243,7 @@ class WorkerPlugin:
         except OverdueError:
             raise ExecutionTimedOutError(method=method, limit_s=UNBOUNDED_S) from None
         except AnswerError as error:
-            failure = _invocation_failure(method, error)
+            failure = self._invocation_failure(method, error)
         raise failure
 
     def _call(self, limit_s: float, info: CallInfo | None) -> dict[str, Any]:
@@ -285,7 +285,7 @@ class WorkerPlugin:
         try:
             await self._ask(method, params, self._request.initialize_deadline_s)
         except _FAILURES as error:
-            failure = kind(reason=_reason(error), traceback=_traceback(error))
+            failure = kind(reason=self._reason(error), traceback=_traceback(error))
         else:
             return
         raise failure
@@ -294,17 +294,41 @@ class WorkerPlugin:
         try:
             answer = await self._ask("cleanup", {}, self._request.cleanup_deadline_s)
         except _FAILURES as error:
-            return f"cleanup failed: {_reason(error)}"
+            return f"cleanup failed: {self._reason(error)}"
         problem = answer.get("problem") if isinstance(answer, Mapping) else None
-        return None if problem is None else str(problem)
+        return None if problem is None else causes.shortened(str(problem), self._worker.masked)
+
+    def _reason(self, error: Exception) -> str:
+        """One line, masked before it is cut."""
+        if isinstance(error, AnswerError):
+            return causes.shortened(error.reason, self._worker.masked)
+        return str(error)
+
+    def _invocation_failure(self, method: str, error: AnswerError) -> BaseException:
+        """What a hook's call raises, as the plugin's own exception would be in process."""
+        if error.code == Code.REJECTED:
+            return Reject(str(error.data.get("reason", "")))
+        if error.code == Code.RETRY_LATER:
+            return _retry_later(error, self._worker.masked)
+        if error.code == Code.CANCELLED:
+            return asyncio.CancelledError(error.message)
+        if error.code == Code.RAISED:
+            return remote_error(error, self._worker.masked)
+        return self._execution_failure(method, error)
+
+    def _execution_failure(self, method: str, error: AnswerError) -> PluginFailedError:
+        if error.code == Code.NOT_JSON:
+            return ResultNotJsonError(method=method, reason=self._reason(error))
+        if error.code == Code.NOT_CALLABLE:
+            return refusal_of(str(error.data.get("kind", RefusalKind.METHOD)), error.data)
+        reason = self._reason(error)
+        if error.code == Code.REJECTED:
+            reason = f"Reject: {reason}"
+        return ExecutionFailedError(method=method, reason=reason, traceback=error.traceback)
 
 
 _FAILURES = (AnswerError, OverdueError, PluginFailedError)
 """An answer that is an error, none, or nobody who could be asked: the worker died, does not read, or may not be sent as much."""
-
-
-def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, AnswerError) else str(error)
 
 
 def _traceback(error: Exception) -> str:
@@ -315,36 +339,12 @@ def _not_json(error: Exception) -> bool:
     return isinstance(error, AnswerError) and error.code == Code.NOT_JSON
 
 
-def _invocation_failure(method: str, error: AnswerError) -> BaseException:
-    """What a hook's call raises, as the plugin's own exception would be in process."""
-    if error.code == Code.REJECTED:
-        return Reject(str(error.data.get("reason", "")))
-    if error.code == Code.RETRY_LATER:
-        return _retry_later(error)
-    if error.code == Code.CANCELLED:
-        return asyncio.CancelledError(error.message)
-    if error.code == Code.RAISED:
-        return remote_error(error)
-    return _execution_failure(method, error)
-
-
-def _retry_later(error: AnswerError) -> BaseException:
+def _retry_later(error: AnswerError, mask: Callable[[str], str]) -> BaseException:
     """The plugin's own pause, where it is one."""
     after = error.data.get("after_s")
     if isinstance(after, (int, float)) and not isinstance(after, bool):
         return RetryLater(after, str(error.data.get("reason", "")))
-    return remote_error(error)
-
-
-def _execution_failure(method: str, error: AnswerError) -> PluginFailedError:
-    if error.code == Code.NOT_JSON:
-        return ResultNotJsonError(method=method, reason=error.reason)
-    if error.code == Code.NOT_CALLABLE:
-        return refusal_of(str(error.data.get("kind", RefusalKind.METHOD)), error.data)
-    reason = error.reason
-    if error.code == Code.REJECTED:
-        reason = f"Reject: {reason}"
-    return ExecutionFailedError(method=method, reason=reason, traceback=error.traceback)
+    return remote_error(error, mask)
 
 
 def _why_not(method: str, refused: Mapping[str, str]) -> str:

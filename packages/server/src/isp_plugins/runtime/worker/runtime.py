@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from isp_plugin_sdk.calling import causes
 from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
 from isp_plugin_sdk.wire import MAX_CALLS, PROTOCOL_VERSION
 from isp_plugin_sdk.wire.codes import Code
@@ -220,7 +221,7 @@ async def _initialize(worker: Worker) -> Described:
     except TimeoutError:
         failure = _overdue(request, step)
     except AnswerError as error:
-        failure = _refused(request, error)
+        failure = _refused(worker, error)
     except NotDescribedError as error:
         failure = WorkerNotStartedError(plugin=request.plugin_name, reason=str(error))
     finally:
@@ -246,7 +247,8 @@ async def _migrate(worker: Worker, from_version: str) -> Migrated:
     except AnswerError as error:
         if error.code == Code.METHOD_NOT_FOUND:
             return Migrated(given, None)
-        failure = MigrateFailedError(reason=error.reason, traceback=error.traceback)
+        reason = causes.shortened(error.reason, worker.masked)
+        failure = MigrateFailedError(reason=reason, traceback=error.traceback)
     raise failure
 
 
@@ -262,9 +264,10 @@ def _overdue(request: StartRequest, step: str) -> PluginFailedError:
     return InitializeFailedError(reason=f"it did not return within {limit_s:g} s and was abandoned")
 
 
-def _refused(request: StartRequest, error: AnswerError) -> PluginFailedError:
+def _refused(worker: Worker, error: AnswerError) -> PluginFailedError:
+    request, reason = worker.request, causes.shortened(error.reason, worker.masked)
     if error.code != Code.NOT_STARTED:
-        return InitializeFailedError(reason=error.reason, traceback=error.traceback)
+        return InitializeFailedError(reason=reason, traceback=error.traceback)
     names = {"module_path": request.module_path, "entry_point": request.entry_point}
     kind = str(error.data.get("kind", ""))
-    return start_failure(kind, error.reason, error.traceback, {**names, **error.data})
+    return start_failure(kind, reason, error.traceback, {**names, **error.data})

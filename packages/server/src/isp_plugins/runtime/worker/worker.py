@@ -70,7 +70,7 @@ class Worker:
         self._mask = mask
         self._loop = asyncio.get_running_loop()
         self._turn = turn or Turn(self._loop)
-        self.log = WorkerLog(request.logger, settings.log_lines_per_second, self._loop.time, self._masked)
+        self.log = WorkerLog(request.logger, settings.log_lines_per_second, self._loop.time, self.masked)
         self.on_step: Callable[[str], None] = lambda _name: None
         self.death: Death | None = None
         self._stopping = False
@@ -185,13 +185,14 @@ class Worker:
             self._verdict = (reason, detail)
         self.process.signal(signal.SIGKILL)
 
-    def _masked(self, text: str) -> str:
+    def masked(self, text: str) -> str:
+        """A text without the plugin's secrets."""
         return self._mask(self.request.plugin_id, text)
 
     def _on_broken(self, reason: DeathReason, words: str, line: bytes) -> None:
         """The channel is over; the beginning of what was no message becomes a part of the cause."""
         if line:
-            begun = self._masked(line[:MAX_LINE].decode(errors="replace"))
+            begun = self.masked(line[:MAX_LINE].decode(errors="replace"))
             words += f": {begun[:SHOWN]!a}" + ("..." if len(begun) > SHOWN else "")
         self.kill(reason, words)
 
@@ -329,7 +330,7 @@ class Worker:
             reason=reason,
             exit_code=ending.exit_code,
             signal=ending.signal,
-            detail=self._masked(f"The worker died: {detail}."),
-            log_tail=tuple(map(self._masked, self.log.tail)),
+            detail=self.masked(f"The worker died: {detail}."),
+            log_tail=tuple(map(self.masked, self.log.tail)),
             usage=ending.usage,
         )
