@@ -44,7 +44,7 @@ class Scale:
 
     def __init__(self, *, quick):
         self.counts = (1, 2) if quick else COUNTS
-        self.seconds, self.enables = (0.5, 5) if quick else (4.0, 100)
+        self.seconds, self.enables = (0.5, 5) if quick else (3.0, 60)
 
 
 async def ask(url, statement):

@@ -100,7 +100,7 @@ def test_created_device_is_watched_and_told(api, fleet, plugins):
     fleet.down(SIZE)
     until(lambda: ("olt-7", "up", "down") in told(api, plugins))
     api.post("/hooks/device_removed/dispatch", json={"payload": {"id": "olt-7"}}).raise_for_status()
-    assert execute(api, plugins[1], "summary", {})["devices"] == SIZE
+    until(lambda: execute(api, plugins[1], "summary", {})["devices"] == SIZE)
 
 
 def test_device_is_checked_on_demand(api, plugins):
