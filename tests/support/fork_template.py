@@ -127,6 +127,8 @@ def _become(order: Order, files: list[int]) -> None:
     for place in reversed(order.environment.get("PYTHONPATH", "").split(os.pathsep)):
         if place and place not in sys.path:
             sys.path.insert(0, place)
+    # A shell takes Ctrl-C from what it starts in its background, pytest for one; a user's command has it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv[:] = [order.program, *order.arguments]
     encoding = sys.stdout.encoding
     sys.stdin = sys.__stdin__ = open(0, encoding=encoding, closefd=False)  # noqa: SIM115  for the whole life of the process
