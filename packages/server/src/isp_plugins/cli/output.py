@@ -112,7 +112,7 @@ def warn(text: str) -> None:
 def size_in_words(count: float) -> str:
     """A number of bytes as people read it."""
     for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
+        if count < 1000:
             return f"{count:.3g} {unit}"
         count /= 1024
     return f"{count:,.3g} GiB"

@@ -144,5 +144,6 @@ def _show(found: dict[str, Any], *, tracebacks: bool) -> None:
 
 
 def _limit(value: Any, unit: str) -> str:
-    value = f"{value:,g}" if isinstance(value, (int, float)) and value else value
+    if isinstance(value, (int, float)) and value:
+        value = f"{int(value):,}" if value == int(value) else f"{value:,}"
     return f"{value} {unit}" if value else f"any number of {unit}" if unit != "in all" else "any size in all"
