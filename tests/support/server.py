@@ -121,7 +121,7 @@ def api_server(folder: Path, **environment: str) -> Iterator[ApiServer]:
             server.admin.close()
 
 
-def problem_of(response: httpx.Response, status: int, slug: str | None = None) -> dict[str, Any]:
+def assert_problem(response: httpx.Response, status: int, slug: str | None = None) -> dict[str, Any]:
     """The problem document of an answer, checked for its shape."""
     assert response.status_code == status, (response.status_code, response.text)
     assert response.headers["content-type"] == "application/problem+json"

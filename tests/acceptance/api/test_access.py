@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from support.server import problem_of
+from support.server import assert_problem
 
 PAYLOAD = {"payload": {}}
 ROUTES = [
@@ -79,19 +79,19 @@ def test_route_is_open_to_its_roles_alone(server, keys, plugin, method, path, le
     if role in MAY[least]:
         assert answer.status_code not in {401, 403}, answer.text
     else:
-        problem_of(answer, 403)
+        assert_problem(answer, 403)
 
 
 @pytest.mark.parametrize(("method", "path", "least"), ROUTES)
 def test_route_without_a_key_is_refused(server, plugin, method, path, least):
     answer = httpx.request(method, f"{server.url}/api/v1{path.format(id=plugin['id'])}")
-    problem_of(answer, 401)
+    assert_problem(answer, 401)
     assert "Bearer" in answer.headers["www-authenticate"]
 
 
 @pytest.mark.parametrize("key", ["", "isp_", "isp_" + "A" * 43, "x" * 5000, "a b", "isp_ÿ".encode("latin-1")])
 def test_foreign_key_is_refused(server, key):
-    problem_of(httpx.get(f"{server.url}/api/v1/me", headers={"X-API-Key": key}), 401)
+    assert_problem(httpx.get(f"{server.url}/api/v1/me", headers={"X-API-Key": key}), 401)
 
 
 def test_key_works_as_a_bearer_token(server, keys):
@@ -103,7 +103,7 @@ def test_revoked_key_is_refused_at_once(api, server):
     created = api.post("/keys", json={"name": "short", "role": "viewer"}).json()
     assert api.delete(f"/keys/{created['id']}").json()["revoked_at"]
     with server.client(created["token"]) as client:
-        problem_of(client.get("/me"), 401, "revoked-key")
+        assert_problem(client.get("/me"), 401, "revoked-key")
 
 
 def test_key_cannot_be_created_expired(api):
@@ -115,7 +115,7 @@ def test_key_cannot_be_created_expired(api):
 
 
 def test_unknown_role_is_refused(api):
-    problem_of(api.post("/keys", json={"name": "x", "role": "emperor"}), 422)
+    assert_problem(api.post("/keys", json={"name": "x", "role": "emperor"}), 422)
 
 
 def test_token_is_shown_once(api, server):
@@ -133,7 +133,7 @@ def test_me_tells_role_scopes_and_limits(server):
 def test_key_limited_to_hooks_dispatches_no_other(server):
     with server.client(server.key("caller", hooks=["customer_created"])) as client:
         assert client.post("/hooks/customer_created/dispatch", json=PAYLOAD).status_code == 200
-        problem_of(client.post("/hooks/customer_updated/dispatch", json=PAYLOAD), 403)
+        assert_problem(client.post("/hooks/customer_updated/dispatch", json=PAYLOAD), 403)
         event = {
             "specversion": "1.0",
             "type": "isp.customer_updated.v1",
@@ -141,7 +141,7 @@ def test_key_limited_to_hooks_dispatches_no_other(server):
             "id": "1",
             "data": {},
         }
-        problem_of(
+        assert_problem(
             client.post("/events", json=event, headers={"Content-Type": "application/cloudevents+json"}), 403
         )
 
@@ -151,16 +151,16 @@ def test_key_limited_to_plugins_sees_no_other(server, plugin):
     with server.client(server.key("viewer", plugins=[plugin["name"]])) as client:
         assert [item["id"] for item in client.get("/plugins/").json()["items"]] == [plugin["id"]]
         assert client.get(f"/plugins/{plugin['id']}").status_code == 200
-        problem_of(client.get(f"/plugins/{other['id']}"), 403)
-        problem_of(client.get("/plugins/logs"), 403)
+        assert_problem(client.get(f"/plugins/{other['id']}"), 403)
+        assert_problem(client.get("/plugins/logs"), 403)
         assert client.get("/plugins/logs", params={"plugin_id": plugin["id"]}).status_code == 200
 
 
 def test_limited_admin_can_neither_make_keys_nor_register_others(server, plugin):
     with server.client(server.key("admin", plugins=[plugin["name"]])) as client:
-        problem_of(client.post("/keys", json={"name": "more", "role": "admin"}), 403)
-        problem_of(client.post("/plugins/", json=server.registration()), 403)
-        problem_of(client.post("/secrets/rotate"), 403)
+        assert_problem(client.post("/keys", json={"name": "more", "role": "admin"}), 403)
+        assert_problem(client.post("/plugins/", json=server.registration()), 403)
+        assert_problem(client.post("/secrets/rotate"), 403)
 
 
 def test_refused_attempt_is_audited(api, server, keys):

@@ -5,7 +5,7 @@ import socket
 import httpx
 import pytest
 
-from support.server import problem_of
+from support.server import assert_problem
 
 DEEP = "[" * 5000 + "]" * 5000
 MEGABYTES = b'{"payload": "' + b"x" * 10_000_000 + b'"}'
@@ -65,13 +65,13 @@ def test_body_that_cannot_be_used_is_refused_everywhere(api, plugin, body, statu
         if body == b"{}" and method == "PUT" and path.count("/") == 2:
             continue  # a plugin changed in nothing is allowed
         answer = api.request(method, path, content=body, headers={"Content-Type": "application/json"})
-        problem_of(answer, status)
+        assert_problem(answer, status)
 
 
 @pytest.mark.parametrize("given", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
 def test_body_of_another_type_is_refused_everywhere(api, plugin, given):
     for method, path in bodied(plugin):
-        problem_of(
+        assert_problem(
             api.request(method, path, content=b"{}", headers={"Content-Type": given}),
             415,
             "media-type-unsupported",
@@ -86,7 +86,7 @@ def test_undeclared_body_is_refused_as_soon_as_it_is_too_long(api):
     answer = api.post(
         "/hooks/customer_created/dispatch", content=parts(), headers={"Content-Type": "application/json"}
     )
-    problem_of(answer, 413, "body-too-large")
+    assert_problem(answer, 413, "body-too-large")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_wrong_value_in_a_registration_is_never_an_error_of_ours(api, server, fi
         if answer.status_code == 201:
             api.delete(f"/plugins/{answer.json()['id']}").raise_for_status()
         else:
-            problem_of(answer, answer.status_code)
+            assert_problem(answer, answer.status_code)
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_wrong_value_in_a_subscription_is_never_an_error_of_ours(api, plugin, fi
 def test_module_that_is_a_path_is_refused_or_never_loads(api, server, name):
     answer = api.post("/plugins/", json=server.registration(module_path=name))
     if answer.status_code == 201:
-        problem_of(api.post(f"/plugins/{answer.json()['id']}/enable"), 409)
+        assert_problem(api.post(f"/plugins/{answer.json()['id']}/enable"), 409)
     else:
-        problem_of(answer, 422)
+        assert_problem(answer, 422)
 
 
 @pytest.mark.parametrize("value", [*VALUES, "x" * 60_000])
@@ -174,7 +174,7 @@ def test_any_json_may_be_a_payload(api, value):
     ],
 )
 def test_bad_query_is_refused(api, query):
-    problem_of(api.get(f"/plugins/?{query}"), 422)
+    assert_problem(api.get(f"/plugins/?{query}"), 422)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_bad_query_is_refused(api, query):
     ],
 )
 def test_bad_log_filter_is_refused(api, query):
-    problem_of(api.get(f"/plugins/logs?{query}"), 422)
+    assert_problem(api.get(f"/plugins/logs?{query}"), 422)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_bad_log_filter_is_refused(api, query):
 def test_path_that_leads_nowhere_is_a_problem(api, path):
     answer = api.get(path)
     assert answer.status_code in {404, 405, 422}
-    problem_of(answer, answer.status_code)
+    assert_problem(answer, answer.status_code)
 
 
 def test_page_beyond_the_end_is_empty(api):
@@ -231,7 +231,7 @@ def test_wrong_methods_are_refused_everywhere(api, plugin):
     ):
         for method in ("PATCH", "TRACE", "OPTIONS"):
             answer = api.request(method, path)
-            problem_of(answer, 405, "method-not-allowed")
+            assert_problem(answer, 405, "method-not-allowed")
             assert answer.headers["allow"]
 
 

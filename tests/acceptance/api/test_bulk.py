@@ -1,6 +1,6 @@
 """Bulk operations over HTTP."""
 
-from support.server import problem_of
+from support.server import assert_problem
 
 
 def bulk(api, operation, *plugins, **parameters):
@@ -25,16 +25,16 @@ def test_each_plugin_has_its_own_result(api, server):
 def test_uninstalled_plugins_are_gone(api, server):
     plugins = [server.plugin(), server.plugin()]
     assert bulk(api, "uninstall", *plugins).json()["summary"]["successful"] == 2
-    problem_of(api.get(f"/plugins/{plugins[0]['id']}"), 404)
+    assert_problem(api.get(f"/plugins/{plugins[0]['id']}"), 404)
 
 
 def test_plugin_named_twice_is_refused(api, server):
     plugin = server.plugin()
-    problem_of(bulk(api, "enable", plugin, plugin), 422)
+    assert_problem(bulk(api, "enable", plugin, plugin), 422)
 
 
 def test_unknown_operation_is_refused(api, server):
-    problem_of(bulk(api, "explode", server.plugin()), 422)
+    assert_problem(bulk(api, "explode", server.plugin()), 422)
 
 
 def test_key_that_is_limited_to_a_plugin_changes_no_other(server):

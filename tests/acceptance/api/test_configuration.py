@@ -1,6 +1,6 @@
 """Configuration over HTTP: values, versions, rollback, secrets."""
 
-from support.server import problem_of
+from support.server import assert_problem
 
 SECRET = "correct horse"
 
@@ -33,7 +33,7 @@ def test_value_that_is_stored_already_is_not_created_again(api, server):
     plugin = server.plugin()
     body = {"key": "smtp_server", "value": "mail"}
     api.post(f"/plugins/{plugin['id']}/config", json=body).raise_for_status()
-    problem_of(api.post(f"/plugins/{plugin['id']}/config", json=body), 409, "configuration-exists")
+    assert_problem(api.post(f"/plugins/{plugin['id']}/config", json=body), 409, "configuration-exists")
 
 
 def test_stored_value_is_changed_by_its_id(api, server):
@@ -52,7 +52,7 @@ def test_deleted_value_leaves_the_default(api, server):
 def test_value_that_does_not_fit_changes_nothing(api, server):
     plugin = server.plugin()
     values = {"smtp_server": "mail", "smtp_port": 70000}
-    problem = problem_of(
+    problem = assert_problem(
         api.put(f"/plugins/{plugin['id']}/config", json={"values": values}), 422, "configuration-invalid"
     )
     assert problem["errors"][0]["path"] == "smtp_port"
@@ -75,7 +75,7 @@ def test_secret_is_masked_in_every_answer(api, server):
 
 def test_misspelt_field_with_a_secret_is_not_repeated(api, server):
     answer = api.post(f"/plugins/{server.plugin()['id']}/config", json={"key": "password", "vaule": SECRET})
-    problem_of(answer, 422, "body-invalid")
+    assert_problem(answer, 422, "body-invalid")
     assert SECRET not in answer.text
 
 
@@ -109,7 +109,7 @@ def test_rollback_brings_an_earlier_version_back_as_a_new_one(api, server):
 
 def test_rollback_to_a_version_that_never_was_is_not_found(api, server):
     answer = api.post(f"/plugins/{server.plugin()['id']}/config/versions/999999999/rollback")
-    problem_of(answer, 404, "configuration-version-not-found")
+    assert_problem(answer, 404, "configuration-version-not-found")
 
 
 def test_configuration_of_another_plugin_is_not_found(api, server):
@@ -117,12 +117,12 @@ def test_configuration_of_another_plugin_is_not_found(api, server):
         f"/plugins/{server.plugin()['id']}/config", json={"key": "smtp_port", "value": 26}
     ).json()
     answer = api.put(f"/plugins/{server.plugin()['id']}/config/{stored['id']}", json={"value": 27})
-    problem_of(answer, 404, "configuration-value-not-found")
+    assert_problem(answer, 404, "configuration-value-not-found")
 
 
 def test_candidate_that_the_plugin_refuses_is_not_saved(api, server):
     plugin = server.plugin(enabled=True)
-    problem_of(api.put(f"/plugins/{plugin['id']}/config", json={"values": {"explode": True}}), 409)
+    assert_problem(api.put(f"/plugins/{plugin['id']}/config", json={"values": {"explode": True}}), 409)
     assert entries(api, plugin)["explode"]["source"] == "default"
     assert api.get(f"/plugins/{plugin['id']}").json()["state"] == "active"
 

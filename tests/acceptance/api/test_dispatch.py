@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from support.server import problem_of
+from support.server import assert_problem
 
 EVENT = {
     "specversion": "1.0",
@@ -68,7 +68,7 @@ def test_hook_that_nobody_subscribes_to_completes(api):
 
 
 def test_internal_hook_cannot_be_dispatched_from_outside(api):
-    problem_of(dispatch(api, "plugin_enabled", {}), 403, "internal-hook")
+    assert_problem(dispatch(api, "plugin_enabled", {}), 403, "internal-hook")
 
 
 @pytest.mark.parametrize("hook", ["Bad", "1a", "a-b", "a" * 101, "%00", "é"])
@@ -80,12 +80,12 @@ def test_name_that_is_no_hooks_is_refused(api, hook):
     "body", [[], {}, 1, None, {"payload": {}, "colour": 1}, {"payload": {}, "context": []}, {"context": {}}]
 )
 def test_body_that_is_no_dispatch_is_refused(api, body):
-    problem_of(api.post("/hooks/customer_created/dispatch", json=body), 422)
+    assert_problem(api.post("/hooks/customer_created/dispatch", json=body), 422)
 
 
 def test_unknown_and_wrong_query_parameters_are_refused(api):
-    problem_of(dispatch(api, "customer_created", {}, params={"trase": "true"}), 422, "parameter-unknown")
-    problem_of(dispatch(api, "customer_created", {}, params={"trace": "maybe"}), 422)
+    assert_problem(dispatch(api, "customer_created", {}, params={"trase": "true"}), 422, "parameter-unknown")
+    assert_problem(dispatch(api, "customer_created", {}, params={"trace": "maybe"}), 422)
 
 
 def test_structured_cloudevent_is_dispatched(api, plugin):
@@ -122,13 +122,15 @@ def test_cloudevent_of_another_hook_is_refused(api):
         json=event,
         headers={"Content-Type": "application/cloudevents+json"},
     )
-    problem_of(answer, 422)
+    assert_problem(answer, 422)
 
 
 @pytest.mark.parametrize("missing", ["specversion", "type", "source", "id"])
 def test_incomplete_cloudevent_is_refused(api, missing):
     event = {name: value for name, value in (EVENT | {"id": "1"}).items() if name != missing}
-    problem_of(api.post("/events", json=event, headers={"Content-Type": "application/cloudevents+json"}), 422)
+    assert_problem(
+        api.post("/events", json=event, headers={"Content-Type": "application/cloudevents+json"}), 422
+    )
 
 
 def test_repeated_cloudevent_returns_the_first_result(api, plugin):
@@ -147,7 +149,9 @@ def test_repeated_idempotency_key_returns_the_first_result(api, plugin):
 def test_idempotency_key_with_another_body_is_refused(api, plugin):
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     dispatch(api, "customer_created", {"id": 1}, headers=headers)
-    problem_of(dispatch(api, "customer_created", {"id": 2}, headers=headers), 409, "idempotency-key-reused")
+    assert_problem(
+        dispatch(api, "customer_created", {"id": 2}, headers=headers), 409, "idempotency-key-reused"
+    )
 
 
 def test_idempotency_keys_of_two_callers_do_not_meet(api, server, plugin):
@@ -158,7 +162,7 @@ def test_idempotency_keys_of_two_callers_do_not_meet(api, server, plugin):
 
 
 def test_overlong_idempotency_key_is_refused(api):
-    problem_of(dispatch(api, "customer_created", {}, headers={"Idempotency-Key": "x" * 1000}), 422)
+    assert_problem(dispatch(api, "customer_created", {}, headers={"Idempotency-Key": "x" * 1000}), 422)
 
 
 def test_hooks_are_listed_with_how_many_subscribe(api, plugin):
@@ -187,7 +191,7 @@ def test_subscription_is_changed_and_removed(api, server):
     assert api.put(path, json={"is_active": False, "priority": 7}).json()["priority"] == 7
     assert dispatch(api, "my_changing_hook", {}).json()["subscriptions"][0]["skip_reason"] == "inactive"
     assert api.delete(path).status_code == 204
-    problem_of(api.delete(path), 404)
+    assert_problem(api.delete(path), 404)
 
 
 def test_method_that_does_not_exist_is_refused_once_the_plugin_runs(api, server):
@@ -198,7 +202,7 @@ def test_method_that_does_not_exist_is_refused_once_the_plugin_runs(api, server)
 
 def test_bad_condition_is_refused_with_its_position(api, server):
     body = {"hook_name": "my_hook", "hook_type": "action", "callback_method": "welcome", "conditions": "a +"}
-    problem = problem_of(api.post(f"/plugins/{server.plugin()['id']}/hooks", json=body), 422)
+    problem = assert_problem(api.post(f"/plugins/{server.plugin()['id']}/hooks", json=body), 422)
     assert "column" in str(problem)
 
 

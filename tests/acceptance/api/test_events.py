@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from support.server import problem_of
+from support.server import assert_problem
 
 PLUGIN = """
 from app.services.plugin_service import PluginInterface
@@ -99,7 +99,7 @@ def test_poison_event_is_a_dead_letter_that_can_be_discarded(api, plugin):
     until(lambda: settled(api, plugin) and lag_of(api, plugin)["dead"] == 1)
     assert api.post(f"/events/{dead['event_id']}/discard", json=body).status_code == 200
     assert lag_of(api, plugin)["discarded"] == 1
-    problem_of(api.post(f"/events/{dead['event_id']}/discard", json=body), 409, "event-not-discardable")
+    assert_problem(api.post(f"/events/{dead['event_id']}/discard", json=body), 409, "event-not-discardable")
     tags = [entry["tag"] for entry in api.get("/audit", params={"size": 10}).json()["items"]]
     assert {"event.retried", "event.discarded"} <= set(tags)
 
@@ -119,13 +119,13 @@ def test_paused_subscription_is_resumed_and_skipped(api, plugin):
 def test_only_who_may_retries(server, plugin):
     with server.client(server.key("viewer")) as viewer, server.client(server.key("operator")) as operator:
         assert viewer.get("/events/lag").status_code == 200
-        problem_of(viewer.post("/events/dead/retry", json={}), 403, "scope-missing")
+        assert_problem(viewer.post("/events/dead/retry", json={}), 403, "scope-missing")
         assert operator.post("/events/dead/retry", json={"dry_run": True}).status_code == 200
     with server.client(server.key("operator", plugins=["another"])) as limited:
         assert limited.get("/events/lag").json() == {"items": []}
-        problem_of(limited.get("/events"), 403, "key-limited")
+        assert_problem(limited.get("/events"), 403, "key-limited")
         body = {"subscription_id": plugin["hook"]["id"]}
-        problem_of(limited.post("/events/1/retry", json=body), 403, "plugin-not-allowed")
+        assert_problem(limited.post("/events/1/retry", json=body), 403, "plugin-not-allowed")
 
 
 def test_lag_is_followed_as_server_sent_events(api, plugin):
@@ -137,9 +137,9 @@ def test_lag_is_followed_as_server_sent_events(api, plugin):
 
 
 def test_mistakes_are_told(api, plugin):
-    problem_of(api.get("/events/4711000"), 404, "event-not-found")
-    problem_of(api.post("/events/replay", json={}), 422, "event-range-invalid")
+    assert_problem(api.get("/events/4711000"), 404, "event-not-found")
+    assert_problem(api.post("/events/replay", json={}), 422, "event-range-invalid")
     path = f"/plugins/{plugin['id']}/hooks/{plugin['hook']['id']}"
-    problem_of(api.post(f"{path}/seek", json={}), 422, "event-range-invalid")
+    assert_problem(api.post(f"{path}/seek", json={}), 422, "event-range-invalid")
     body = {"hook_name": HOOK, "hook_type": "event", "callback_method": "other", "retry": {"attempts": 0}}
-    problem_of(api.post(f"/plugins/{plugin['id']}/hooks", json=body), 422)
+    assert_problem(api.post(f"/plugins/{plugin['id']}/hooks", json=body), 422)

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from support.server import PLUGIN, problem_of
+from support.server import PLUGIN, assert_problem
 
 
 def test_enabled_plugin_is_active(server):
@@ -17,7 +17,7 @@ def test_enable_is_idempotent(api, server):
 
 def test_enable_that_fails_answers_its_cause_and_leaves_the_plugin_disabled(api, server):
     plugin = server.plugin("raise RuntimeError('broken at import')")
-    problem = problem_of(api.post(f"/plugins/{plugin['id']}/enable"), 409)
+    problem = assert_problem(api.post(f"/plugins/{plugin['id']}/enable"), 409)
     assert "broken at import" in problem["detail"]
     after = api.get(f"/plugins/{plugin['id']}").json()
     assert (after["state"], after["desired"]) == ("failed", "disabled")
@@ -35,7 +35,7 @@ def test_disabled_plugin_is_not_called_again(api, server):
 def test_plugin_that_others_need_is_disabled_only_with_cascade(api, server):
     needed = server.plugin(enabled=True)
     needing = server.plugin(enabled=True, dependencies=[{"kind": "plugin", "name": needed["name"]}])
-    problem = problem_of(api.post(f"/plugins/{needed['id']}/disable"), 409, "plugin-still-needed")
+    problem = assert_problem(api.post(f"/plugins/{needed['id']}/disable"), 409, "plugin-still-needed")
     assert needing["name"] in problem["detail"]
     api.post(f"/plugins/{needed['id']}/disable", params={"cascade": "true"}).raise_for_status()
     assert api.get(f"/plugins/{needing['id']}").json()["state"] == "disabled"
@@ -54,7 +54,7 @@ def test_reload_runs_new_code(api, server):
 
 
 def test_reload_of_a_plugin_that_does_not_run_is_a_conflict(api, server):
-    problem_of(api.post(f"/plugins/{server.plugin()['id']}/reload"), 409)
+    assert_problem(api.post(f"/plugins/{server.plugin()['id']}/reload"), 409)
 
 
 def test_execute_returns_the_result_and_how_long_it_took(api, server):
@@ -105,7 +105,7 @@ def test_operators_who_enable_disable_and_delete_at_once_leave_a_whole_state(ser
         assert all(answer.status_code in {200, 204, 404, 409} for answer in answers), [
             answer.text for answer in answers
         ]
-        problem_of(server.admin.get(path), 404, "plugin-not-found")
+        assert_problem(server.admin.get(path), 404, "plugin-not-found")
 
 
 def test_plugin_enabled_by_many_at_once_is_active_once(server):

@@ -2,7 +2,7 @@
 
 import httpx
 
-from support.server import problem_of
+from support.server import assert_problem
 
 
 def test_registered_plugin_is_shown_as_it_was_described(api, server):
@@ -42,27 +42,29 @@ def test_list_is_sorted_as_asked(api, server):
 
 
 def test_unknown_filter_is_refused_with_what_was_meant(api):
-    problem = problem_of(api.get("/plugins/", params={"stat": "active"}), 422, "parameter-unknown")
+    problem = assert_problem(api.get("/plugins/", params={"stat": "active"}), 422, "parameter-unknown")
     assert "state" in problem["errors"][0]["message"]
 
 
 def test_unknown_sort_field_is_refused(api):
-    problem_of(api.get("/plugins/", params={"sort": "colour"}), 422)
+    assert_problem(api.get("/plugins/", params={"sort": "colour"}), 422)
 
 
 def test_filter_takes_only_values_that_exist(api):
-    problem = problem_of(api.get("/plugins/", params={"state": "sleeping"}), 422)
+    problem = assert_problem(api.get("/plugins/", params={"state": "sleeping"}), 422)
     assert problem["errors"][0]["path"] == "query.state"
 
 
 def test_second_plugin_of_a_name_is_refused(api, server):
     draft = server.registration()
     api.post("/plugins/", json=draft).raise_for_status()
-    problem_of(api.post("/plugins/", json=draft), 409, "plugin-name-taken")
+    assert_problem(api.post("/plugins/", json=draft), 409, "plugin-name-taken")
 
 
 def test_all_mistakes_of_a_registration_are_reported_together(api):
-    problem = problem_of(api.post("/plugins/", json={"name": "Bad Name", "version": 1, "colour": "red"}), 422)
+    problem = assert_problem(
+        api.post("/plugins/", json={"name": "Bad Name", "version": 1, "colour": "red"}), 422
+    )
     paths = {mistake["path"] for mistake in problem["errors"]}
     assert {"name", "version", "colour", "plugin_type", "module_path", "entry_point"} <= paths
 
@@ -82,7 +84,7 @@ def test_change_made_on_an_old_etag_is_refused(api, server):
         f"/plugins/{plugin['id']}", json={"description": "first"}, headers={"If-Match": etag}
     ).raise_for_status()
     late = api.put(f"/plugins/{plugin['id']}", json={"description": "second"}, headers={"If-Match": etag})
-    problem_of(late, 412, "precondition-failed")
+    assert_problem(late, 412, "precondition-failed")
     assert api.get(f"/plugins/{plugin['id']}").json()["description"] == "first"
 
 
@@ -90,24 +92,24 @@ def test_deleted_plugin_is_gone(api, server):
     plugin = server.plugin()
     answer = api.delete(f"/plugins/{plugin['id']}")
     assert (answer.status_code, answer.content) == (204, b"")
-    problem_of(api.get(f"/plugins/{plugin['id']}"), 404, "plugin-not-found")
+    assert_problem(api.get(f"/plugins/{plugin['id']}"), 404, "plugin-not-found")
 
 
 def test_id_that_is_no_number_is_told_so(api):
-    assert "whole number" in problem_of(api.get("/plugins/my_plugin"), 404, "path-unknown")["detail"]
+    assert "whole number" in assert_problem(api.get("/plugins/my_plugin"), 404, "path-unknown")["detail"]
 
 
 def test_huge_id_is_not_found(api):
-    problem_of(api.get("/plugins/99999999999999999999"), 404)
+    assert_problem(api.get("/plugins/99999999999999999999"), 404)
 
 
 def test_paths_of_later_features_are_not_taken_for_ids(api):
-    problem_of(api.get("/plugins/registry"), 404, "path-unknown")
+    assert_problem(api.get("/plugins/registry"), 404, "path-unknown")
 
 
 def test_wrong_method_names_the_right_ones(api):
     answer = api.patch("/plugins/1")
-    problem_of(answer, 405, "method-not-allowed")
+    assert_problem(answer, 405, "method-not-allowed")
     assert answer.headers["allow"] == "DELETE, GET, PUT"
 
 
@@ -136,4 +138,4 @@ def test_every_kind_of_problem_is_explained_at_its_type(server):
     kinds = httpx.get(f"{server.url}/problems").json()
     one = httpx.get(f"{server.url}{kinds[0]['type']}").json()
     assert one == kinds[0]
-    problem_of(httpx.get(f"{server.url}/problems/nonsense"), 404, "problem-unknown")
+    assert_problem(httpx.get(f"{server.url}/problems/nonsense"), 404, "problem-unknown")

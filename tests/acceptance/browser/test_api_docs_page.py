@@ -1,5 +1,6 @@
 """The API's documentation in a real browser, without the Internet."""
 
+import httpx
 import pytest
 
 from support.browser import browser_page
@@ -42,3 +43,9 @@ def test_call_is_made_from_the_page(visit):
         .last.inner_text()
         .startswith("200")
     )
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v1"])
+def test_bare_address_leads_to_the_page(visit, path):
+    answer = httpx.get(f"{visit[3].url}{path}", follow_redirects=True)
+    assert (answer.status_code, answer.url.path) == (200, "/api/v1/docs")

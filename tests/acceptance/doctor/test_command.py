@@ -5,7 +5,7 @@ import json
 import pytest
 
 from support.commands import run, serving
-from support.server import api_server, problem_of
+from support.server import api_server, assert_problem
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_report_offline_is_json_too(broken):
 @pytest.mark.parametrize("role", ["viewer", "caller"])
 def test_role_without_the_scope_is_refused(server, role):
     with server.client(server.key(role)) as client:
-        problem_of(client.get("/doctor"), 403, "scope-missing")
+        assert_problem(client.get("/doctor"), 403, "scope-missing")
 
 
 def test_limited_key_never_sees_the_installation(server):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from support.commands import run
-from support.server import problem_of
+from support.server import assert_problem
 
 SICK = """
 import time
@@ -173,7 +173,7 @@ def test_viewer_sees_but_does_not_probe(server):
     with server.client(server.key("viewer")) as viewer:
         assert viewer.get("/plugins/health").is_success
         assert viewer.get(f"/plugins/{sick.id}/health/history").is_success
-        problem_of(viewer.get(f"/plugins/{sick.id}/health"), 403)
+        assert_problem(viewer.get(f"/plugins/{sick.id}/health"), 403)
     with server.client(server.key("operator")) as operator:
         assert operator.get(f"/plugins/{sick.id}/health").is_success
 
@@ -186,13 +186,13 @@ def test_limited_key_sees_its_plugins_alone(server):
         assert overview["total"] == sum(
             overview["summary"][name] for name in ("healthy", "degraded", "unhealthy", "unknown")
         )
-        problem_of(limited.get(f"/plugins/{other.id}/health/history"), 403)
+        assert_problem(limited.get(f"/plugins/{other.id}/health/history"), 403)
 
 
 def test_bad_parameters_are_refused(server):
-    problem_of(server.admin.get("/plugins/health", params={"state": "active"}), 422)
-    problem_of(server.admin.get("/plugins/health", params={"status": "fine"}), 422)
-    problem_of(server.admin.get("/plugins/999999/health/history"), 404)
+    assert_problem(server.admin.get("/plugins/health", params={"state": "active"}), 422)
+    assert_problem(server.admin.get("/plugins/health", params={"status": "fine"}), 422)
+    assert_problem(server.admin.get("/plugins/999999/health/history"), 404)
 
 
 @pytest.fixture

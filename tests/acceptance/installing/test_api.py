@@ -7,7 +7,7 @@ import pytest
 
 from isp_plugins.cli.sse import events_in, lines_of
 from support.installing import install, installed, plugin
-from support.server import problem_of
+from support.server import assert_problem
 from support.wheels import make_source
 
 
@@ -121,7 +121,7 @@ def test_cancelled_installation_leaves_nothing(server, api, packages):
     ended = api.get(f"/operations/{operation['id']}").json()
     assert (ended["state"], ended["error"]["type"]) == ("cancelled", "/problems/operation-cancelled")
     assert files_of(server) == before
-    assert problem_of(api.post(f"/operations/{operation['id']}/cancel"), 409, "operation-ended")
+    assert assert_problem(api.post(f"/operations/{operation['id']}/cancel"), 409, "operation-ended")
 
 
 def test_local_folder_is_built_and_installed(server, api):
@@ -145,23 +145,23 @@ def test_local_folder_is_built_and_installed(server, api):
     ],
 )
 def test_what_can_be_refused_at_once_is(api, body, status, slug):
-    problem_of(api.post("/plugins/install", json=body), status, slug)
+    assert_problem(api.post("/plugins/install", json=body), status, slug)
 
 
 def test_form_that_does_not_fit_is_refused_and_its_file_goes(server, api, packages):
     wheel = plugin(packages, "unfit")
-    problem_of(install(api, wheel, auto_enable="perhaps"), 422, "body-invalid")
-    problem_of(install(api, wheel, configuration="not json"), 400, "json-malformed")
-    problem_of(install(api, wheel, source_type="git"), 422, "body-invalid")
-    problem_of(api.post("/plugins/install", data={"name": "x"}, files={}), 415)
+    assert_problem(install(api, wheel, auto_enable="perhaps"), 422, "body-invalid")
+    assert_problem(install(api, wheel, configuration="not json"), 400, "json-malformed")
+    assert_problem(install(api, wheel, source_type="git"), 422, "body-invalid")
+    assert_problem(api.post("/plugins/install", data={"name": "x"}, files={}), 415)
     assert files_of(server)["staging"] == []
 
 
 def test_limited_key_installs_only_what_it_names(server, api, packages):
     wheel = plugin(packages, "limited")
     with server.client(server.key("admin", plugins=["limited"])) as client:
-        problem_of(install(client, wheel), 403, "key-limited")
-        problem_of(install(client, wheel, name="other"), 403, "plugin-not-allowed")
+        assert_problem(install(client, wheel), 403, "key-limited")
+        assert_problem(install(client, wheel, name="other"), 403, "plugin-not-allowed")
         assert (
             install(client, plugin(packages, "sneaky"), name="limited")
             .json()["error"]["type"]
@@ -172,12 +172,12 @@ def test_limited_key_installs_only_what_it_names(server, api, packages):
         assert subjects == {"limited"}
     api.delete(f"/plugins/{found['id']}").raise_for_status()
     with server.client(server.key("viewer")) as client:
-        problem_of(install(client, wheel), 403, "scope-missing")
+        assert_problem(install(client, wheel), 403, "scope-missing")
 
 
 def test_packaged_fields_are_not_changed_by_hand(api, packages):
     found = installed(api, plugin(packages, "fixed"))
-    problem_of(api.put(f"/plugins/{found['id']}", json={"version": "9.9.9"}), 409, "packaged-field")
+    assert_problem(api.put(f"/plugins/{found['id']}", json={"version": "9.9.9"}), 409, "packaged-field")
     api.put(f"/plugins/{found['id']}", json={"log_level": "DEBUG"}).raise_for_status()
     api.delete(f"/plugins/{found['id']}").raise_for_status()
 
@@ -199,7 +199,7 @@ def test_uninstall_plans_exports_keeps_and_finds_again(server, api, packages):
     }
     document = api.get(f"/plugins/{found['id']}/export").raise_for_status().json()
     assert (document["secrets"], document["storage"]) == (["password"], {"count": 1})
-    problem_of(api.delete(f"/plugins/{found['id']}", params={"keep": "hooks"}), 422, "body-invalid")
+    assert_problem(api.delete(f"/plugins/{found['id']}", params={"keep": "hooks"}), 422, "body-invalid")
     params = {"keep": "configuration,storage"}
     assert api.delete(f"/plugins/{found['id']}", params=params).status_code == 204
     assert files_of(server) == before
@@ -216,13 +216,13 @@ def test_uninstall_plans_exports_keeps_and_finds_again(server, api, packages):
         }
         == shown
     )
-    problem_of(api.get("/plugins/kept/other"), 404, "kept-plugin-not-found")
+    assert_problem(api.get("/plugins/kept/other"), 404, "kept-plugin-not-found")
     again = installed(api, wheel, auto_enable=True)
     assert again["id"] == found["id"]
     assert execute(api, again, "welcome", [{"id": 1}]) == {"greeting": "hi", "dep": "2.0", "count": 2}
     api.delete(f"/plugins/{found['id']}", params={"keep": "storage"}).raise_for_status()
     assert api.delete("/plugins/kept/kept").status_code == 204
-    problem_of(api.delete("/plugins/kept/kept"), 404, "kept-plugin-not-found")
+    assert_problem(api.delete("/plugins/kept/kept"), 404, "kept-plugin-not-found")
 
 
 def test_restart_keeps_an_installed_plugin_running(server, api, packages):

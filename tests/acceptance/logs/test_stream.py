@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from support.log_stream import CHATTY, execute, following, messages, records
-from support.server import api_server, problem_of
+from support.server import api_server, assert_problem
 from support.waiting import until
 
 
@@ -71,7 +71,7 @@ def test_since_begins_in_the_past_and_until_ends_it(server, plugin):
     ],
 )
 def test_what_is_not_understood_is_refused(api, parameters, headers, slug):
-    problem_of(api.get("/plugins/logs/stream", params=parameters, headers=headers), 422, slug)
+    assert_problem(api.get("/plugins/logs/stream", params=parameters, headers=headers), 422, slug)
 
 
 @pytest.fixture
@@ -81,14 +81,14 @@ def api(server):
 
 def test_a_key_without_the_scope_is_refused(server):
     with server.client(server.key("caller")) as client:
-        problem_of(client.get("/plugins/logs/stream"), 403)
+        assert_problem(client.get("/plugins/logs/stream"), 403)
 
 
 def test_a_limited_key_must_name_one_of_its_plugins(server, plugin):
     other = server.plugin(CHATTY)
     with server.client(server.key("viewer", plugins=[plugin["name"]])) as client:
-        problem_of(client.get("/plugins/logs/stream"), 403, "key-limited")
-        problem_of(client.get("/plugins/logs/stream", params={"plugin_id": other["id"]}), 403)
+        assert_problem(client.get("/plugins/logs/stream"), 403, "key-limited")
+        assert_problem(client.get("/plugins/logs/stream", params={"plugin_id": other["id"]}), 403)
         with following(client, plugin_id=plugin["id"], tail=1) as events:
             assert len(records(events, 1)) == 1
 
@@ -118,7 +118,7 @@ def test_readers_are_limited(server):
             if stream.is_error:
                 break
         stream.read()
-        problem_of(stream, 503, "too-many-followers")
+        assert_problem(stream, 503, "too-many-followers")
 
 
 def test_streams_end_when_the_server_is_told_to_stop(tmp_path):

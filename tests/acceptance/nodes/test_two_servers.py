@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from support.node_servers import NodeServers, node_servers
-from support.server import problem_of
+from support.server import assert_problem
 
 pytestmark = pytest.mark.postgres
 QUOTES = """
@@ -75,7 +75,7 @@ def test_plugin_is_managed_on_whichever_node_is_asked(servers: NodeServers) -> N
     etag = one.get(f"/plugins/{plugin_id}").headers["ETag"]
     one.put(f"/plugins/{plugin_id}", json={"author": "ada"}, headers={"If-Match": etag}).raise_for_status()
     refused = two.put(f"/plugins/{plugin_id}", json={"author": "eve"}, headers={"If-Match": etag})
-    problem_of(refused, 412)
+    assert_problem(refused, 412)
 
     servers.all[1].kill()
     one.put(f"/plugins/{plugin_id}/config", json={"values": {"extra": 9}}).raise_for_status()

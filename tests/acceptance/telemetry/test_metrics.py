@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.server import api_server, problem_of
+from support.server import api_server, assert_problem
 
 CREATED = "customer_created"
 
@@ -88,21 +88,21 @@ def test_the_version_of_the_text_format_is_said(server, busy):
 
 
 def test_without_a_key_nothing_is_told(server):
-    problem_of(scrape(server), 401)
+    assert_problem(scrape(server), 401)
 
 
 def test_a_caller_may_not_read_metrics(server):
-    problem_of(scrape(server, server.key("caller")), 403, "scope-missing")
+    assert_problem(scrape(server, server.key("caller")), 403, "scope-missing")
 
 
 def test_a_limited_key_may_not_read_metrics(server, busy):
-    problem_of(scrape(server, server.key("viewer", plugins=[busy["name"]])), 403, "scope-missing")
+    assert_problem(scrape(server, server.key("viewer", plugins=[busy["name"]])), 403, "scope-missing")
 
 
 def test_a_scraper_on_this_machine_needs_no_key_where_the_operator_says_so(tmp_path):
     with api_server(tmp_path, ISP_PLUGINS_METRICS_WITHOUT_KEY="loopback") as server:
         assert scrape(server).status_code == 200
-        problem_of(scrape(server, "isp_wrong"), 401)
+        assert_problem(scrape(server, "isp_wrong"), 401)
 
 
 def test_no_label_holds_what_a_caller_sent(server, busy):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from support.commands import run
-from support.server import api_server, problem_of
+from support.server import api_server, assert_problem
 
 CREATED = "customer_created"
 
@@ -74,7 +74,7 @@ def test_a_limited_key_sees_its_own_alone(server, busy):
         found = limited.get("/plugins/stats").raise_for_status().json()
         assert {line["plugin"] for line in found["plugins"]} == {busy["name"]}
         assert found["totals"]["calls"] == 8
-        problem_of(limited.get(f"/plugins/{other['id']}/stats"), 403, "plugin-not-allowed")
+        assert_problem(limited.get(f"/plugins/{other['id']}/stats"), 403, "plugin-not-allowed")
 
 
 def test_a_key_limited_to_a_hook_sees_that_hook_alone(server, busy):
@@ -85,11 +85,11 @@ def test_a_key_limited_to_a_hook_sees_that_hook_alone(server, busy):
 
 @pytest.mark.parametrize("query", ["window=2h", "top=0", "top=51", "colour=red"])
 def test_unknown_windows_and_parameters_are_refused(api, query):
-    problem_of(api.get(f"/plugins/stats?{query}"), 422)
+    assert_problem(api.get(f"/plugins/stats?{query}"), 422)
 
 
 def test_an_unknown_plugin_is_not_found(api):
-    problem_of(api.get("/plugins/999999/stats"), 404, "plugin-not-found")
+    assert_problem(api.get("/plugins/999999/stats"), 404, "plugin-not-found")
 
 
 def test_a_deleted_plugin_is_not_counted_any_more(server):

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from support.server import problem_of
+from support.server import assert_problem
 
 BASE = "/plugins/templates"
 _numbers = itertools.count(1)
@@ -47,7 +47,7 @@ def test_list_shows_what_ships_without_files(api):
 def test_list_is_filtered(api, mine):
     found = api.get(BASE, params={"q": mine["name"], "origin": "own", "plugin_type": "CUSTOM"}).json()
     assert [item["name"] for item in found["items"]] == [mine["name"]]
-    problem_of(api.get(BASE, params={"orign": "own"}), 422, "parameter-unknown")
+    assert_problem(api.get(BASE, params={"orign": "own"}), 422, "parameter-unknown")
 
 
 def test_added_template_is_shown_as_it_was_made(api, mine):
@@ -80,7 +80,7 @@ def test_template_is_rendered_as_a_zip(api, mine):
 
 
 def test_missing_and_bad_variables_are_refused_together(api, mine):
-    problem = problem_of(render(api, mine["name"], class_name=7, nme="x"), 422, "variables-invalid")
+    problem = assert_problem(render(api, mine["name"], class_name=7, nme="x"), 422, "variables-invalid")
     assert {each["path"] for each in problem["errors"]} == {
         "variables.name",
         "variables.class_name",
@@ -90,13 +90,13 @@ def test_missing_and_bad_variables_are_refused_together(api, mine):
 
 def test_bad_template_is_refused_with_every_mistake(api):
     bad = draft(files={"../x": "", "a": "{{ nobody }}"}, variables=[{"name": "a", "pattern": "("}])
-    problem = problem_of(api.post(BASE, json=bad), 422, "template-invalid")
+    problem = assert_problem(api.post(BASE, json=bad), 422, "template-invalid")
     assert [each["path"] for each in problem["errors"]] == ["variables.0.pattern", "files.../x", "files.a"]
 
 
 def test_taken_names_are_refused(api, mine):
     for name in (mine["name"], "action"):
-        problem_of(api.post(BASE, json=draft(name=name)), 409, "template-name-taken")
+        assert_problem(api.post(BASE, json=draft(name=name)), 409, "template-name-taken")
 
 
 def test_changed_field_stays_and_the_others_too(api, mine):
@@ -106,18 +106,18 @@ def test_changed_field_stays_and_the_others_too(api, mine):
 
 
 def test_what_ships_is_neither_changed_nor_removed(api):
-    problem_of(api.put(f"{BASE}/action", json={"description": "x"}), 409, "template-shipped")
-    problem_of(api.delete(f"{BASE}/action"), 409, "template-shipped")
+    assert_problem(api.put(f"{BASE}/action", json={"description": "x"}), 409, "template-shipped")
+    assert_problem(api.delete(f"{BASE}/action"), 409, "template-shipped")
 
 
 def test_removed_template_is_gone(api, mine):
     assert api.delete(f"{BASE}/{mine['name']}").status_code == 204
-    problem_of(api.get(f"{BASE}/{mine['name']}"), 404, "template-not-found")
+    assert_problem(api.get(f"{BASE}/{mine['name']}"), 404, "template-not-found")
 
 
 def test_fixed_path_wins_over_a_plugins_id(api):
     assert api.get(BASE).json()["items"]
-    problem_of(api.get(f"{BASE}/NoSuchName"), 404, "path-unknown")
+    assert_problem(api.get(f"{BASE}/NoSuchName"), 404, "path-unknown")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_fixed_path_wins_over_a_plugins_id(api):
 def test_hostile_template_is_refused_and_the_server_goes_on(api, text, slug):
     name = api.post(BASE, json=draft(files={"a": text})).raise_for_status().json()["name"]
     begun = time.monotonic()
-    problem_of(render(api, name, name="a1"), 422, slug)
+    assert_problem(render(api, name, name="a1"), 422, slug)
     assert time.monotonic() - begun < 25
     assert api.get(BASE).status_code == 200
 
@@ -141,7 +141,7 @@ def test_hostile_template_is_refused_and_the_server_goes_on(api, text, slug):
 def test_name_made_of_variables_cannot_leave_the_folder(api):
     name = api.post(BASE, json=draft(files={"{{ name }}": "x"})).raise_for_status().json()["name"]
     for path in ("../x", "/etc/passwd", "a/../../b", ".git/config"):
-        problem_of(render(api, name, name=path), 422, "render")
+        assert_problem(render(api, name, name=path), 422, "render")
 
 
 def test_body_that_is_no_template_is_refused(api):
@@ -152,7 +152,7 @@ def test_body_that_is_no_template_is_refused(api):
         {"plugin_type": "X"},
         {"variables": {}},
     ):
-        problem_of(api.post(BASE, json=draft(**change)), 422)
+        assert_problem(api.post(BASE, json=draft(**change)), 422)
 
 
 def test_viewer_sees_templates_but_changes_and_renders_none(server):
@@ -163,7 +163,7 @@ def test_viewer_sees_templates_but_changes_and_renders_none(server):
             viewer.delete(f"{BASE}/mine"),
             render(viewer, "action"),
         ):
-            problem_of(answer, 403, "scope-missing")
+            assert_problem(answer, 403, "scope-missing")
 
 
 def test_developer_manages_templates(server):

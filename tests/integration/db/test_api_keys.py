@@ -105,6 +105,7 @@ async def test_another_process_learns_of_changes(
     async with asyncio.timeout(5):
         while _opens(elsewhere, token):
             await asyncio.sleep(0.01)
+    assert not _opens(elsewhere, token)
     await elsewhere.close()
 
 

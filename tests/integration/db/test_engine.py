@@ -233,3 +233,4 @@ async def test_closing_leaves_no_thread_and_no_warning(sqlite_url: str) -> None:
     async with asyncio.timeout(5):
         while threading.active_count() > before:
             await asyncio.sleep(0.01)
+    assert threading.active_count() <= before

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from isp_plugins.access.bootstrap import ensure_admin_key
+from isp_plugins.api.factory import create_app
 from isp_plugins.lifecycle.records import PluginDraft
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
@@ -62,3 +65,15 @@ async def system(quick: Settings) -> AsyncIterator[PluginSystem]:
     """The system, open."""
     async with PluginSystem.open(quick) as system:
         yield system
+
+
+@pytest.fixture
+async def api(system: PluginSystem) -> AsyncIterator[httpx.AsyncClient]:
+    """The API, asked by the admin."""
+    token = await ensure_admin_key(system.keys, system.data_directory.path)
+    transport = httpx.ASGITransport(create_app(system))
+    headers = {"X-API-Key": str(token)}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://host/api/v1", headers=headers
+    ) as client:
+        yield client

@@ -8,9 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from isp_plugins.access.bootstrap import ensure_admin_key
 from isp_plugins.actors import HOST
-from isp_plugins.api.factory import create_app
 from isp_plugins.contracts.vocabulary import RuntimeKind, State
 from isp_plugins.contracts.worker import DeathReason
 from isp_plugins.lifecycle.records import PluginDraft
@@ -72,18 +70,6 @@ async def system(quick: Settings) -> AsyncIterator[PluginSystem]:
     )
     async with PluginSystem.open(settings) as system:
         yield system
-
-
-@pytest.fixture
-async def api(system: PluginSystem) -> AsyncIterator[httpx.AsyncClient]:
-    """The API, asked by the admin."""
-    token = await ensure_admin_key(system.keys, system.data_directory.path)
-    transport = httpx.ASGITransport(create_app(system))
-    headers = {"X-API-Key": str(token)}
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://host/api/v1", headers=headers
-    ) as client:
-        yield client
 
 
 async def enabled(system: PluginSystem, write: Write, name: str, body: str) -> int:

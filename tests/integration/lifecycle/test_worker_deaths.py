@@ -55,18 +55,6 @@ async def system(quick: Settings, runtime: ChildRuntime) -> AsyncIterator[Plugin
 
 
 @pytest.fixture
-async def api(system: PluginSystem) -> AsyncIterator[httpx.AsyncClient]:
-    """The API, asked by the admin."""
-    token = await ensure_admin_key(system.keys, system.data_directory.path)
-    transport = httpx.ASGITransport(create_app(system))
-    headers = {"X-API-Key": str(token)}
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://host/api/v1", headers=headers
-    ) as client:
-        yield client
-
-
-@pytest.fixture
 async def cli(system: PluginSystem, tmp_path: Path) -> AsyncIterator[Cli]:
     """The command line against the system, over real HTTP."""
     token = await ensure_admin_key(system.keys, system.data_directory.path)

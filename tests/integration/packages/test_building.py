@@ -42,6 +42,16 @@ def before_build():
     assert dep.VERSION == "1.0"
 """
 
+LOOKS_UPWARDS = """
+def before_build():
+    from pathlib import Path
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / ".gitignore").is_file():
+            (folder / ".gitignore").read_text()
+        if (folder / ".git").exists():
+            break
+"""
+
 
 def can_leave_the_network():
     """Whether this kernel lets a process of ours have a network of its own."""
@@ -110,6 +120,14 @@ async def test_cancelled_build_is_ended(installer, tmp_path):
 
 async def test_what_the_build_needs_is_fetched_as_wheels(installer, tmp_path):
     source = make_source(tmp_path / "source", extra=NEEDS_MORE, requires='["dep"]')
+    _, _, wheel, _ = await installer.wheel_of(folder(source))
+    assert wheel.name == "isp_greeter-1.0.0-py3-none-any.whl"
+
+
+async def test_build_in_a_data_directory_of_a_repository_does_not_look_beyond_it(installer, tmp_path):
+    """As hatchling looks for the .gitignore of the repository that a source lies in, which a build may not read."""
+    (tmp_path / ".gitignore").write_text("var/\n")
+    source = make_source(tmp_path / "source", extra=LOOKS_UPWARDS)
     _, _, wheel, _ = await installer.wheel_of(folder(source))
     assert wheel.name == "isp_greeter-1.0.0-py3-none-any.whl"
 

@@ -114,12 +114,15 @@ async def test_deleting_makes_room(database, clock, plugin_id):
     await storage.set(plugin_id, "key", "x" * 800)
     await storage.delete(plugin_id, "key")
     await storage.set(plugin_id, "other", "x" * 800)
+    assert await storage.get(plugin_id, "other") == "x" * 800
 
 
 async def test_a_quota_is_a_plugins_own(database, clock, plugin_id):
     storage = PluginStorage(database, clock=clock, quota_bytes=1000)
     await storage.set(plugin_id, "key", "x" * 800)
-    await storage.set(await add_plugin(database, "other"), "key", "x" * 800)
+    other = await add_plugin(database, "other")
+    await storage.set(other, "key", "y" * 800)
+    assert [(await storage.get(one, "key"))[0] for one in (plugin_id, other)] == ["x", "y"]
 
 
 async def test_what_another_node_stored_counts_after_a_minute(database, clock, plugin_id):

@@ -65,6 +65,7 @@ async def test_a_record_is_stored_without_being_flushed(logs, logger):
         return (await logs.page(LogFilters(), 1, 1)).total == 1
 
     await until(stored)
+    assert [row.message for row in (await logs.page(LogFilters(), 1, 1)).items] == ["soon"]
 
 
 async def test_a_record_knows_the_call_it_was_written_in(logs, logger):
@@ -209,6 +210,7 @@ async def test_logging_after_close_harms_nobody(database, clock):
     await logs.close()
     await logs.close()
     logs.logger_for(1, "p", LogLevel.INFO).info("late")
+    assert (await logs.page(LogFilters(), 1, 1)).total == 0
 
 
 async def test_what_does_not_fit_is_dropped_counted_and_reported(sqlite_database, clock):

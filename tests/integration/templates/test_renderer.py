@@ -31,7 +31,7 @@ async def test_template_is_rendered():
 
 
 async def test_good_template_is_checked_without_a_word():
-    await Renderer().check(template("{{ name }}"))
+    assert await Renderer().check(template("{{ name }}")) is None
 
 
 async def test_errors_arrive_as_they_are():

@@ -13,7 +13,7 @@ from isp_plugins.testing import FakeClock
 NOW = FakeClock().now()
 
 
-def check(**changes: Any) -> None:
+def check_draft_with(**changes: Any) -> None:
     draft: dict[str, Any] = {
         "name": "ada",
         "role": "viewer",
@@ -25,7 +25,7 @@ def check(**changes: Any) -> None:
 
 
 def test_a_plain_key_is_fine() -> None:
-    check(plugins=["a"], hooks=["b"], expires_at=NOW + timedelta(days=1))
+    check_draft_with(plugins=["a"], hooks=["b"], expires_at=NOW + timedelta(days=1))
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_a_plain_key_is_fine() -> None:
 )
 def test_a_mistake_is_named_by_its_path(path: str, value: Any) -> None:
     with pytest.raises(KeyInvalidError) as raised:
-        check(**{path: value})
+        check_draft_with(**{path: value})
     assert [mistake["path"] for mistake in raised.value.details] == [path]
 
 
 def test_all_mistakes_are_reported_together() -> None:
     with pytest.raises(KeyInvalidError) as raised:
-        check(name="", role="root", plugins=[], hooks=[], expires_at=NOW)
+        check_draft_with(name="", role="root", plugins=[], hooks=[], expires_at=NOW)
     assert len(raised.value.details) == 5
 
 

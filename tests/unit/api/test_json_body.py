@@ -1,5 +1,7 @@
 """Rules of `api.json_body`, one by one."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,7 +89,7 @@ def test_integer_beyond_64_bits_is_refused(number):
     ],
 )
 def test_long_number_that_is_no_large_integer_passes(text):
-    parse(text.encode(), max_depth=64)
+    assert parse(text.encode(), max_depth=64) == json.loads(text)
 
 
 @given(st.integers(0, 12), st.booleans())

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from isp_plugins.cli.develop.next_steps import next_steps, registration_of
+import isp_plugin_sdk
+from isp_plugins.cli.develop.next_steps import next_steps, registration_of, sdk_folder
 
 VAR = Path("var")
 
@@ -21,6 +22,15 @@ def test_steps_lead_from_the_folder_to_the_running_plugin():
         "isp-plugins register @made/plugin.json",
         "isp-plugins enable acme",
     ]
+
+
+def test_sdk_of_a_clone_is_named_to_the_tests():
+    steps = next_steps(files() | {"test.sh": ""}, Path("made"), VAR, sdk=Path("/clone/my sdk"))
+    assert steps[0] == "ISP_PLUGIN_SDK='/clone/my sdk' sh made/test.sh"
+
+
+def test_sdk_folder_is_the_one_that_is_installed():
+    assert sdk_folder() == Path(isp_plugin_sdk.__file__).parents[2]
 
 
 def test_required_settings_are_named_in_both_forms_of_a_schema():

@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from isp_plugins.cli.output import fail, record, show_json, table
+from isp_plugins.cli.output import fail, record, show_json, size_in_words, table
 
 COLUMNS = (("NAME", "name"), ("DEEP", "a.b"), ("LONG", lambda row: row["name"] * 200))
 
@@ -44,3 +44,11 @@ def test_failure_goes_to_standard_error_with_its_mistakes(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "a.0: wrong" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (1023, "0.999 KiB"), (2048, "2 KiB"), (5 << 20, "5 MiB"), (3 << 30, "3 GiB")],
+)
+def test_size_is_told_in_a_unit_that_people_read(count, words):
+    assert size_in_words(count) == words

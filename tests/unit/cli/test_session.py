@@ -1,13 +1,14 @@
 """The shared options, and JSON arguments."""
 
 import io
+from typing import Annotated
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.session import command, read_json
+from isp_plugins.cli.session import ask_unseen, command, read_json
 
 app = typer.Typer()
 
@@ -18,6 +19,11 @@ def echo(session, word: str, times: int = 1) -> None:
     session.show(
         {"word": word, "times": times, "url": session.url}, lambda it: typer.echo(it["word"] * it["times"])
     )
+
+
+@command(app, "named")
+def named(session, word: Annotated[str, typer.Argument(help="A word.")]) -> None:
+    """Take a word."""
 
 
 @command(app, "other")
@@ -61,3 +67,21 @@ def test_what_is_not_json_is_a_usage_error(text, capsys):
         read_json(text, what="payload")
     assert end.value.exit_code == Exit.USAGE
     assert "payload" in capsys.readouterr().err
+
+
+def test_value_that_nobody_can_type_is_a_line_of_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter2\nmore\n"))
+    assert ask_unseen("api_key") == "hunter2"
+
+
+def test_key_without_a_value_says_how_to_give_one(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(typer.Exit) as end:
+        ask_unseen("api_key")
+    assert end.value.exit_code == Exit.USAGE
+    assert "expected api_key=VALUE" in capsys.readouterr().err
+
+
+def test_argument_is_shown_in_capitals_as_what_stands_for_a_value():
+    help_text = CliRunner().invoke(app, ["named", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    assert "{WORD}" in help_text

@@ -60,9 +60,15 @@ async def test_work_that_fails_goes_on(caplog: pytest.LogCaptureFixture) -> None
         async with asyncio.timeout(5):
             await twice.wait()
         await periodic.stop()
+    assert caplog.text.count("ZeroDivisionError") >= 2
 
 
 async def test_stopping_what_never_started_is_fine() -> None:
-    async def work() -> None: ...
+    worked: list[int] = []
 
-    await Periodic(work, 1, name="test").stop()
+    async def work() -> None:
+        worked.append(1)
+
+    await Periodic(work, 0, name="test").stop()
+    await asyncio.sleep(0)
+    assert worked == []

@@ -64,6 +64,7 @@ async def test_task_that_is_cancelled_as_its_turn_comes_passes_it_on():
     await asyncio.wait([waiting])
     async with asyncio.timeout(10):
         await turns.acquire()
+    assert not turns.acquire_blocking(0.01)
 
 
 async def test_thread_that_waits_in_vain_leaves_the_queue():

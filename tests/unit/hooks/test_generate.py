@@ -1,6 +1,7 @@
 """The code of a chain: a syntax tree of known nodes, one line a subscription, no builtins but those it names."""
 
 import ast
+from types import CodeType
 
 import pytest
 
@@ -29,7 +30,7 @@ def shape(*, is_filter=False, condition=None):
 @pytest.mark.parametrize("is_filter", [True, False])
 def test_every_way_compiles(way, is_filter):
     module = write(shape(is_filter=is_filter, condition=compile_condition("id == 1")), way)
-    compile(module, "<hook>", "exec")
+    assert isinstance(compile(module, "<hook>", "exec"), CodeType)
 
 
 def test_each_call_has_the_line_of_its_subscription():

@@ -1,6 +1,5 @@
 """A plugin's description: accepted raw, validated, all mistakes at once."""
 
-import contextlib
 from typing import Any
 
 import pytest
@@ -135,7 +134,14 @@ def test_changes_take_any_subset_but_no_hooks() -> None:
         PluginChanges.of({"hooks": []})
 
 
+def read(raw: dict[str, Any]) -> str | list[dict[str, Any]]:
+    """The name of a description that is accepted, or the mistakes of one that is not."""
+    try:
+        return PluginDraft.of(raw).name
+    except PluginDraftInvalidError as refused:
+        return refused.details
+
+
 @given(st.dictionaries(st.sampled_from([*RAW, "dependencies", "hooks", "exclusive", "log_level", "x"]), JSON))
 def test_any_json_is_accepted_or_refused_in_good_order(raw: dict[str, Any]) -> None:
-    with contextlib.suppress(PluginDraftInvalidError):
-        PluginDraft.of(raw)
+    assert read(raw)

@@ -104,6 +104,7 @@ async def test_ticker_retries_by_itself(house: House) -> None:
     async with asyncio.timeout(10):
         while house.directory.get(plugin.id).state is not State.ACTIVE:
             await asyncio.sleep(0.01)
+    assert house.directory.get(plugin.id).state is State.ACTIVE
     await house.manager.close()
 
 

@@ -40,7 +40,7 @@ def tar_info(name, kind, *, link="", size=0):
     return info
 
 
-def refused(unpack, path, tmp_path, match, *, error=ArchiveUnsafeError):
+def assert_refused(unpack, path, tmp_path, match, *, error=ArchiveUnsafeError):
     target = tmp_path / "inside" / "target"
     target.parent.mkdir()
     before = files_below(tmp_path)
@@ -55,13 +55,13 @@ def refused(unpack, path, tmp_path, match, *, error=ArchiveUnsafeError):
 )
 def test_zip_slip_is_refused_before_anything_is_written(name, tmp_path):
     path = zip_file(tmp_path / "x.zip", ("good.txt", b"x"), (name, b"x"))
-    assert not refused(unpack_zip, path, tmp_path, "name").exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, "name").exists()
 
 
 @pytest.mark.parametrize("name", ["../climbed", "/tmp/absolute", "a/../../climbed", "a/b/../../../climbed"])
 def test_tar_slip_is_refused_before_anything_is_written(name, tmp_path):
     path = make_tar(tmp_path / "x.tar.gz", [("good.txt", b"x"), (name, b"x")])
-    assert not refused(unpack_tar, path, tmp_path, "name").exists()
+    assert not assert_refused(unpack_tar, path, tmp_path, "name").exists()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_tar_slip_is_refused_before_anything_is_written(name, tmp_path):
 )
 def test_zip_with_something_else_than_files_is_refused(mode, word, tmp_path):
     path = zip_file(tmp_path / "x.zip", (zip_info("x", mode), b"/etc/passwd"))
-    assert not refused(unpack_zip, path, tmp_path, word).exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, word).exists()
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_zip_with_something_else_than_files_is_refused(mode, word, tmp_path):
 @pytest.mark.parametrize("link", ["/etc/passwd", "good.txt", "../../x"])
 def test_tar_with_links_or_devices_is_refused(kind, link, tmp_path):
     path = make_tar(tmp_path / "x.tar.gz", [("good.txt", b"x"), (tar_info("x", kind, link=link), None)])
-    assert not refused(unpack_tar, path, tmp_path, "link|device").exists()
+    assert not assert_refused(unpack_tar, path, tmp_path, "link|device").exists()
 
 
 def test_write_through_a_link_that_comes_first_is_refused(tmp_path):
     members = [(tar_info("way", tarfile.SYMTYPE, link=str(tmp_path)), None), ("way/climbed", b"x")]
     path = make_tar(tmp_path / "x.tar.gz", members)
-    assert not refused(unpack_tar, path, tmp_path, "link").exists()
+    assert not assert_refused(unpack_tar, path, tmp_path, "link").exists()
 
 
 def test_sparse_tar_is_refused(tmp_path):
@@ -103,7 +103,7 @@ def test_sparse_tar_is_refused(tmp_path):
     raw[148:156] = b"%06o\0 " % sum(raw)
     path = tmp_path / "x.tar"
     path.write_bytes(bytes(raw) + bytes(1024))
-    assert not refused(unpack_tar, path, tmp_path, "sparse").exists()
+    assert not assert_refused(unpack_tar, path, tmp_path, "sparse").exists()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_sparse_tar_is_refused(tmp_path):
 def test_names_that_land_on_each_other_are_refused(names, tmp_path):
     entries = [(name, b"x") for name in names]
     path = zip_file(tmp_path / "x.zip", *entries)
-    assert not refused(unpack_zip, path, tmp_path, "twice|same|folder").exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, "twice|same|folder").exists()
     tar = make_tar(tmp_path / "x.tar.gz", entries)
     with pytest.raises(ArchiveUnsafeError):
         unpack_tar(tar, tmp_path / "inside" / "tar", LIMITS)
@@ -121,12 +121,12 @@ def test_names_that_land_on_each_other_are_refused(names, tmp_path):
 
 def test_zip_bomb_is_refused_by_what_its_header_tells(tmp_path):
     path = zip_file(tmp_path / "x.zip", ("zeros", bytes(LIMITS.unpacked_bytes + 1)))
-    assert not refused(unpack_zip, path, tmp_path, "larger than", error=PackageTooLargeError).exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, "larger than", error=PackageTooLargeError).exists()
 
 
 def test_zip_bomb_below_the_size_limit_is_refused_by_its_ratio(tmp_path):
     path = zip_file(tmp_path / "x.zip", ("zeros", bytes(15 * 10**6)))
-    assert not refused(unpack_zip, path, tmp_path, "times its size").exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, "times its size").exists()
 
 
 def test_zip_bomb_whose_header_lies_ends_at_what_the_header_says(tmp_path):
@@ -135,7 +135,7 @@ def test_zip_bomb_whose_header_lies_ends_at_what_the_header_says(tmp_path):
     small = raw.replace(struct.pack("<I", 15 * 10**6), struct.pack("<I", 10))
     assert small != raw
     path.write_bytes(small)
-    target = refused(unpack_zip, path, tmp_path, "damaged|as large")
+    target = assert_refused(unpack_zip, path, tmp_path, "damaged|as large")
     assert sum(len(data) for data in files_below(target).values()) <= 10
 
 
@@ -147,19 +147,19 @@ def test_gzip_bomb_ends_at_the_limit(tmp_path):
         chunk = bytes(10**6)
         for _ in range(2 * LIMITS.unpacked_bytes // 10**6):
             file.write(chunk)
-    assert not refused(unpack_tar, path, tmp_path, "larger than", error=PackageTooLargeError).exists()
+    assert not assert_refused(unpack_tar, path, tmp_path, "larger than", error=PackageTooLargeError).exists()
 
 
 def test_header_that_promises_more_than_there_is_is_refused(tmp_path):
     path = tmp_path / "x.tar"
     path.write_bytes(tar_info("short", tarfile.REGTYPE, size=5000).tobuf() + bytes(512))
-    refused(unpack_tar, path, tmp_path, "damaged|as large")
+    assert_refused(unpack_tar, path, tmp_path, "damaged|as large")
 
 
 def test_more_entries_than_the_limit_are_refused(tmp_path):
     entries = [(f"f{number}", b"") for number in range(LIMITS.entries + 1)]
     path = zip_file(tmp_path / "x.zip", *entries)
-    assert not refused(unpack_zip, path, tmp_path, "files", error=PackageTooLargeError).exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, "files", error=PackageTooLargeError).exists()
     with pytest.raises(PackageTooLargeError):
         unpack_tar(make_tar(tmp_path / "x.tar.gz", entries), tmp_path / "inside" / "tar", LIMITS)
 
@@ -170,31 +170,31 @@ def test_encrypted_zip_is_refused(tmp_path):
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         raw[raw.index(signature) + flags] |= 1
     path.write_bytes(raw)
-    assert not refused(unpack_zip, path, tmp_path, "encrypted").exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, "encrypted").exists()
 
 
 def test_zip_packed_in_another_way_is_refused(tmp_path):
     path = zip_file(tmp_path / "x.zip", ("x", b"content"), method=zipfile.ZIP_BZIP2)
-    assert not refused(unpack_zip, path, tmp_path, "packed in a way").exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, "packed in a way").exists()
 
 
 def test_zip_whose_two_headers_name_different_files_is_refused(tmp_path):
     path = zip_file(tmp_path / "x.zip", ("inner", b"content"))
     path.write_bytes(path.read_bytes().replace(b"inner", b"../up", 1))
-    refused(unpack_zip, path, tmp_path, "damaged")
+    assert_refused(unpack_zip, path, tmp_path, "damaged")
 
 
 def test_damaged_content_is_refused(tmp_path):
     path = zip_file(tmp_path / "x.zip", ("x", b"content"), method=zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes().replace(b"content", b"CONTENT", 1))
-    refused(unpack_zip, path, tmp_path, "damaged")
+    assert_refused(unpack_zip, path, tmp_path, "damaged")
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
 def test_tar_of_headers_about_headers_is_refused(kind, tmp_path):
     path = tmp_path / "x.tar"
     path.write_bytes(tar_info("x", kind).tobuf() * 5000 + bytes(1024))
-    refused(unpack_tar, path, tmp_path, "damaged")
+    assert_refused(unpack_tar, path, tmp_path, "damaged")
 
 
 def test_zip_with_an_endless_list_is_refused_before_the_list_is_read(tmp_path):
@@ -202,7 +202,7 @@ def test_zip_with_an_endless_list_is_refused_before_the_list_is_read(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[-10:-6] = struct.pack("<I", 2**31)
     path.write_bytes(raw)
-    assert not refused(unpack_zip, path, tmp_path, "far more entries").exists()
+    assert not assert_refused(unpack_zip, path, tmp_path, "far more entries").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK\x05\x06" + bytes(18), bytes(100)])
@@ -213,7 +213,7 @@ def test_what_is_no_zip_is_refused(content, tmp_path):
         unpack_zip(path, tmp_path / "empty", LIMITS)
         assert files_below(tmp_path / "empty") == {}
     else:
-        refused(unpack_zip, path, tmp_path, "damaged")
+        assert_refused(unpack_zip, path, tmp_path, "damaged")
 
 
 def test_good_archives_are_unpacked_with_their_modes(tmp_path):

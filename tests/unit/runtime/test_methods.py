@@ -137,7 +137,8 @@ async def test_plain_method_known_to_return_an_awaitable_is_awaited(sample, name
     "name", ["static", "of_class", "cached", "flexible", "optional", "from_mixin", "from_base"]
 )
 def test_whatever_takes_one_argument_can_be_bound(sample, name):
-    callee(sample, name).call({}) if name != "cached" else callee(sample, name).call(1)
+    answer = callee(sample, name).call(1)
+    assert 1 in (answer if isinstance(answer, tuple) else (answer,))
 
 
 @pytest.mark.parametrize("name", ["two", "keyword", "partial_none"])

@@ -28,7 +28,7 @@ def told(**changes):
 
 
 def test_good_template_is_fine():
-    check(template())
+    assert check(template()) is None
 
 
 @pytest.mark.parametrize("name", ["", "Mine", "1a", "a b", "a/b", "..", "x" * 65])

@@ -16,7 +16,8 @@ class PluginSystemError(Exception):
     def __init__(self, **fields: Any) -> None:
         self.fields = fields
         template = inspect.cleandoc(type(self).__doc__ or "").split("\n\n", 1)[0]
-        super().__init__(" ".join(template.split()).format(**fields))
+        text = " ".join(template.split()).format(**fields)
+        super().__init__(re.sub(r"\?\.(?= |$)", "?", text))
 
     problem: ClassVar[str] = "plugin-system"
     """The stable slug of this error, the last part of a problem document's `type`; derived from the class's name."""

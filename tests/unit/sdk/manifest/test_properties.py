@@ -29,10 +29,18 @@ def test_any_document_is_refused_in_words(document):
     assert all(one["message"] and one["expected"] for one in document_mistakes(document))
 
 
+def reads(kind, text):
+    """Whether packaging takes a text for a version or a specifier."""
+    try:
+        kind(text)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
+    return True
+
+
 @given(st.text("0123456789.abrcpostdev!+*<>=~, ", max_size=12))
 def test_specifier_that_is_accepted_is_one(text):
-    if not document_mistakes(changed("requires.host", text)):
-        SpecifierSet(text)
+    assert document_mistakes(changed("requires.host", text)) or reads(SpecifierSet, text)
 
 
 @given(
@@ -51,16 +59,13 @@ def test_specifier_is_accepted_exactly_where_packaging_accepts_it(text):
 
 @given(st.text("0123456789.abrcpostdev!+", max_size=10))
 def test_version_that_is_accepted_is_one(text):
-    if not document_mistakes(changed("version", text)):
-        try:
-            Version(text)
-        except InvalidVersion:
-            raise AssertionError(text) from None
+    assert document_mistakes(changed("version", text)) or reads(Version, text)
 
 
 def test_every_accepted_manifest_can_be_registered():
     for case in ACCEPTED:
-        PluginDraft.of(Manifest.of(changed(*case)).registration())
+        manifest = Manifest.of(changed(*case))
+        assert PluginDraft.of(manifest.registration()).name == manifest.name
 
 
 def test_types_are_those_of_the_host():

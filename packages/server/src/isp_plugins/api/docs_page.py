@@ -1,10 +1,13 @@
-"""`/api/v1/docs`: Swagger UI from our own disk, without a line of script in the page; it works without internet."""
+"""`/api/v1/docs`: Swagger UI from our own disk, without a line of script in the page; it works without internet.
+
+Whoever opens the server's bare address in a browser is led there.
+"""
 
 from functools import cache
 from importlib import resources
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 DOCS = "/api/v1/docs"
@@ -45,8 +48,16 @@ _START = f"""window.ui = SwaggerUIBundle({{
 
 
 def routes() -> list[BaseRoute]:
-    """The page and its files."""
-    return [Route(DOCS, _page), Route(f"{DOCS}/assets/{{name}}", _asset)]
+    """The page and its files, and the ways to it."""
+    return [
+        *(Route(path, _to_page) for path in ("/", "/api", "/api/v1")),
+        Route(DOCS, _page),
+        Route(f"{DOCS}/assets/{{name}}", _asset),
+    ]
+
+
+async def _to_page(_: Request) -> Response:
+    return RedirectResponse(DOCS)
 
 
 async def _page(_: Request) -> Response:

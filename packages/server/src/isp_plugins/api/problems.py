@@ -40,6 +40,9 @@ STATUSES: Mapping[type[PluginSystemError], int] = {
 CHALLENGE = 'Bearer realm="isp-plugins", ApiKey realm="isp-plugins"'
 """What a 401 asks for: the key as a bearer token, or in `X-API-Key`."""
 
+_TITLES: Mapping[str, str] = {"body-invalid": "Request invalid", "json-malformed": "JSON malformed"}
+"""Titles that the slug alone does not give: it is stable, and a query can be invalid as well as a body."""
+
 COMMAND_LINE_ONLY = ("isp_plugins.cli.", "isp_plugins.conformance.")
 """Modules whose errors no request meets, whether or not something has imported them."""
 
@@ -66,7 +69,7 @@ def status_of(kind: type[PluginSystemError]) -> int:
 
 def kind_of(error: type[PluginSystemError]) -> ProblemKind:
     """What an error class is as a kind of problem."""
-    words = error.problem.replace("-", " ")
+    words = _TITLES.get(error.problem, error.problem.replace("-", " "))
     message = inspect.cleandoc(error.__doc__ or "").split("\n\n", 1)[0]
     meaning = " ".join(message.replace("{{", "{").replace("}}", "}").split())
     return ProblemKind(error.problem, words[:1].upper() + words[1:], status_of(error), meaning)

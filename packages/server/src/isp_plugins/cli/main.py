@@ -1,6 +1,7 @@
 """`isp-plugins`: the application that collects all commands."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated
 
@@ -31,6 +32,18 @@ from isp_plugins.cli.operate import (
 from isp_plugins.cli.output import fail
 from isp_plugins.cli.serve import serve
 from isp_plugins.errors import PluginSystemError, StartupError
+
+PANELS: Mapping[str, Sequence[str]] = {
+    "The server": ("serve", "doctor", "nodes", "backup", "restore", "check"),
+    "Plugins": (
+        "list", "show", "register", "update", "enable", "disable", "reload", "execute", "config", "hooks", "dispatch", "bulk", "delete",
+    ),
+    "Packages": ("install", "upgrade", "rollback", "releases", "uninstall", "kept", "operations", "packages"),
+    "What they do": ("health", "workers", "deaths", "logs", "log-usage", "stats", "events"),
+    "Who may, and who did": ("keys", "audit", "secrets"),
+    "Write a plugin": ("new", "templates", "sandbox", "protocol"),
+}  # fmt: skip
+"""Where each command stands in the help: what belongs together, in the order of use."""
 
 EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no server answers, 4 a check found something wrong."
 
@@ -68,6 +81,18 @@ app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.audit, name="audit")
 app.add_typer(access.secrets, name="secrets")
+
+
+def _arrange() -> None:
+    """Put every command into its panel."""
+    panels = {name: panel for panel, names in PANELS.items() for name in names}
+    for single in app.registered_commands:
+        single.rich_help_panel = panels[str(single.name)]
+    for group in app.registered_groups:
+        group.rich_help_panel = panels[str(group.name)]
+
+
+_arrange()
 
 
 def _version(wanted: bool) -> None:

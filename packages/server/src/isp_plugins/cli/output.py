@@ -114,6 +114,15 @@ def warn(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def size_in_words(count: float) -> str:
+    """A number of bytes as people read it."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:,.3g} GiB"
+
+
 def beyond_the_last(found: Mapping[str, Any]) -> str | None:
     """What to say of a page that is empty because there are fewer; None where it is not."""
     if found["items"] or not found["total"]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.models import ArgumentInfo
 
 from isp_plugins.cli.client import Client, Target
 from isp_plugins.cli.exits import Exit
@@ -80,6 +81,8 @@ def command(
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        for parameter in own:
+            _name_argument(parameter)
         shared = [
             inspect.Parameter("url", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=UrlOption),
             inspect.Parameter("api_key", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=KeyOption),
@@ -104,6 +107,27 @@ def command(
         return function
 
     return register
+
+
+def _name_argument(parameter: inspect.Parameter) -> None:
+    """Show an argument in capitals, as what stands for a value, unless it is named otherwise."""
+    for note in getattr(parameter.annotation, "__metadata__", ()):
+        if isinstance(note, ArgumentInfo) and note.metavar is None:
+            note.metavar = parameter.name.upper()
+
+
+def ask_unseen(key: str) -> str:
+    """The value of a key that was given without one: typed unseen on a terminal, elsewhere one line of standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(key, hide_input=True, err=True))
+    line = sys.stdin.readline()
+    if not line:
+        fail(
+            f"{key} has no value",
+            detail=f"expected {key}=VALUE, or its value on standard input; a terminal would ask for it unseen.",
+            code=Exit.USAGE,
+        )
+    return line.rstrip("\r\n")
 
 
 def read_json(text: str | None, *, what: str) -> Any:

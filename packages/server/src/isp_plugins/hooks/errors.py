@@ -10,7 +10,7 @@ from isp_plugins.errors import (
 
 
 class HookNameInvalidError(InvalidInputError):
-    """{name!r} is not a hook's name: expected a lower-case letter followed by at most 99 lower-case letters, digits or underscores, like customer_created. GET /api/v1/hooks lists the hooks that the host knows."""
+    """{name!r} is not a hook's name: expected a lower-case letter followed by at most 99 lower-case letters, digits or underscores, like customer_created. `isp-plugins hooks list` (GET /api/v1/hooks) lists the hooks that the host knows."""
 
 
 class InternalHookError(ForbiddenError):
@@ -18,7 +18,7 @@ class InternalHookError(ForbiddenError):
 
 
 class PayloadInvalidError(InvalidInputError):
-    """The payload does not fit the hook {hook}: {summary}. GET /api/v1/hooks/{hook} shows its schema and a sample."""
+    """The payload does not fit the hook {hook}: {summary}. `isp-plugins hooks show {hook}` (GET /api/v1/hooks/{hook}) shows its schema and a sample."""
 
 
 class RecursionTooDeepError(ConflictError):
@@ -34,7 +34,7 @@ class BindingInvalidError(InvalidInputError):
 
 
 class SubscriptionNotFoundError(NotFoundError):
-    """Plugin {plugin_id} has no subscription {hook_id}. GET /api/v1/plugins/{plugin_id}/hooks lists those it has."""
+    """Plugin {plugin_id} has no subscription {hook_id}. `isp-plugins hooks of` (GET /api/v1/plugins/{plugin_id}/hooks) lists those it has."""
 
 
 class SubscriptionExistsError(ConflictError):

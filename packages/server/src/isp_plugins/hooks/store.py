@@ -8,7 +8,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
@@ -16,9 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.calls import Invoker
-from isp_plugins.contracts.hooks import Retry, Subscription
 from isp_plugins.contracts.runtime import DeclaredHook
-from isp_plugins.contracts.vocabulary import BindingStatus, FailurePolicy, SubscriptionType
+from isp_plugins.contracts.vocabulary import SubscriptionType
 from isp_plugins.db.event_places import position_at
 from isp_plugins.db.tables import EventCursor, EventRow, Plugin, PluginHook
 from isp_plugins.hooks.binding import Fit, check
@@ -29,22 +27,27 @@ from isp_plugins.hooks.errors import (
     SubscriptionNotFoundError,
 )
 from isp_plugins.hooks.records import (
-    MAX_DESCRIPTION,
     MAX_METHOD,
     HookChanges,
     HookDraft,
     HookView,
     moment_of,
     refuse,
-    whole_retry,
+)
+from isp_plugins.hooks.rows import (
+    SETTINGS,
+    assign,
+    columns_of,
+    declared_row,
+    key_of,
+    refresh,
+    subscriptions_of,
+    view_of,
 )
 
 __all__ = ["HookChanges", "HookDraft", "HookStore", "HookView", "subscriptions_of"]
 
-_LARGEST = 2**31 - 1
-"""What the table's integers hold."""
 _IDENTITY = ("hook_name", "hook_type", "callback_method")
-_SETTINGS = ("priority", "description", "conditions", "timeout_ms", "failure_policy", "own_echo", "retry")
 
 
 class HookStore:
@@ -55,17 +58,17 @@ class HookStore:
 
     async def list(self, session: AsyncSession, plugin_id: int) -> Sequence[HookView]:
         """A plugin's subscriptions, in the order in which their hooks' chains run, by hook."""
-        return [_view(row) for row in await self._rows(session, plugin_id)]
+        return [view_of(row) for row in await self._rows(session, plugin_id)]
 
     async def all_events(self, session: AsyncSession) -> Sequence[HookView]:
         """Every event subscription, of all plugins."""
         events = PluginHook.hook_type == SubscriptionType.EVENT.value
         found = await session.scalars(select(PluginHook).where(events).order_by(PluginHook.id))
-        return [_view(row) for row in found]
+        return [view_of(row) for row in found]
 
     async def get(self, session: AsyncSession, plugin_id: int, hook_id: int) -> HookView:
         """One subscription; `SubscriptionNotFoundError`."""
-        return _view(await self._row(session, plugin_id, hook_id))
+        return view_of(await self._row(session, plugin_id, hook_id))
 
     async def create(
         self, session: AsyncSession, plugin_id: int, draft: HookDraft, *, invoker: Invoker | None = None
@@ -75,12 +78,12 @@ class HookStore:
         await self._refuse_double(session, plugin_id, draft, None)
         now = self._clock.now()
         row = PluginHook(
-            plugin_id=plugin_id, **_columns(draft), binding=fit.status, created_at=now, updated_at=now
+            plugin_id=plugin_id, **columns_of(draft), binding=fit.status, created_at=now, updated_at=now
         )
         session.add(row)
         await _flush(session, draft, plugin_id)
         await _begin_events(session, [row], {row.id: draft.start_from})
-        return _view(row)
+        return view_of(row)
 
     async def update(
         self,
@@ -96,7 +99,7 @@ class HookStore:
         changed = {name: value for name, value in changes.values.items() if value != getattr(row, name)}
         if row.declared and (fixed := [name for name in _IDENTITY if name in changed]):
             raise SubscriptionDeclaredError(hook_id=hook_id, refused=f"its {fixed[0]} cannot be changed here")
-        draft = HookDraft(**(_view(row).draft.to_dict() | changed))
+        draft = HookDraft(**(view_of(row).draft.to_dict() | changed))
         if set(changed) - {"is_active"}:
             moved = any(name in changed for name in _IDENTITY)
             earlier = await (self._others if moved else self._older)(session, draft, hook_id)
@@ -104,13 +107,13 @@ class HookStore:
             await self._refuse_double(session, plugin_id, draft, hook_id)
             row.binding, row.binding_error = fit.status.value, None
         if row.declared:
-            row.overrides = sorted({*row.overrides, *(name for name in _SETTINGS if name in changed)})
+            row.overrides = sorted({*row.overrides, *(name for name in SETTINGS if name in changed)})
         if changed:
-            _assign(row, changed)
+            assign(row, changed)
             row.updated_at = self._clock.now()
         await _flush(session, draft, plugin_id)
         await _begin_events(session, [row])
-        return _view(row)
+        return view_of(row)
 
     async def delete(self, session: AsyncSession, plugin_id: int, hook_id: int) -> HookView:
         """Remove a subscription and return what it was; `SubscriptionNotFoundError`, `SubscriptionDeclaredError`."""
@@ -121,14 +124,14 @@ class HookStore:
             )
         await session.delete(row)
         await session.flush()
-        return _view(row)
+        return view_of(row)
 
     async def replace_declared(
         self, session: AsyncSession, plugin_id: int, declarations: Sequence[DeclaredHook]
     ) -> Sequence[HookView]:
         """Make the declared subscriptions what the plugin's code says now (rule 3), and return all of the plugin's."""
         now = self._clock.now()
-        rows = {_key_of(row): row for row in await self._rows(session, plugin_id)}
+        rows = {key_of(row): row for row in await self._rows(session, plugin_id)}
         declared: dict[tuple[str, str, str], DeclaredHook] = {}
         for one in declarations:
             declared.setdefault((one.hook, one.type.value, one.method[:MAX_METHOD]), one)
@@ -137,12 +140,12 @@ class HookStore:
                 await session.delete(row)
         for key, one in declared.items():
             if key in rows:
-                _refresh(rows[key], one, now)
+                refresh(rows[key], one, now)
             else:
-                session.add(_declared_row(plugin_id, one, now))
+                session.add(declared_row(plugin_id, one, now))
         await session.flush()
         found = await self._rows(session, plugin_id)
-        places = {row.id: declared[_key_of(row)].start_from for row in found if _key_of(row) in declared}
+        places = {row.id: declared[key_of(row)].start_from for row in found if key_of(row) in declared}
         await _begin_events(session, found, places)
         return await self.list(session, plugin_id)
 
@@ -256,11 +259,6 @@ async def _position(session: AsyncSession, place: str | None, last: int) -> int:
     return last if moment is None else await position_at(session, moment, last)
 
 
-def _columns(draft: HookDraft) -> dict[str, Any]:
-    """A draft's fields as the table has them."""
-    return {name: value for name, value in draft.to_dict().items() if name != "start_from"}
-
-
 def _cursor(subscription_id: int, position: int, last: int) -> EventCursor:
     counts = dict.fromkeys(("token", "delivered", "retried", "dead"), 0)
     return EventCursor(
@@ -292,109 +290,3 @@ async def _flush(session: AsyncSession, draft: HookDraft, plugin_id: int) -> Non
 def _exists(plugin_id: int, draft: HookDraft) -> SubscriptionExistsError:
     names = {"callback_method": draft.callback_method, "hook_name": draft.hook_name}
     return SubscriptionExistsError(plugin_id=plugin_id, hook_type=str(draft.hook_type), **names)
-
-
-def subscriptions_of(
-    views: Sequence[HookView], *, plugin_name: str, fits: Mapping[int, Fit] | None = None, debug: bool = False
-) -> list[Subscription]:
-    """What the engine is told of a plugin's subscriptions; `fits` are the verdicts on its running instance, by id."""
-    fits = fits if fits is not None else {}
-    return [_subscription(view, plugin_name, fits.get(view.id), debug=debug) for view in views]
-
-
-def _subscription(view: HookView, plugin_name: str, fit: Fit | None, *, debug: bool) -> Subscription:
-    return Subscription(
-        id=view.id,
-        plugin_id=view.plugin_id,
-        plugin_name=plugin_name,
-        hook=view.hook_name,
-        type=view.hook_type,
-        method=view.callback_method,
-        priority=view.priority,
-        condition=view.conditions,
-        timeout_ms=view.timeout_ms,
-        failure_policy=view.failure_policy,
-        is_active=view.is_active,
-        own_echo=view.own_echo,
-        retry=Retry(**view.retry) if view.retry else None,
-        binding=fit.status if fit is not None else view.binding,
-        callee=fit.callee if fit is not None else None,
-        debug=debug,
-        description=view.description,
-    )
-
-
-def _view(row: PluginHook) -> HookView:
-    return HookView(
-        id=row.id,
-        plugin_id=row.plugin_id,
-        hook_name=row.hook_name,
-        hook_type=SubscriptionType(row.hook_type),
-        callback_method=row.callback_method,
-        priority=row.priority,
-        description=row.description,
-        conditions=row.conditions,
-        timeout_ms=row.timeout_ms,
-        failure_policy=FailurePolicy(row.failure_policy),
-        own_echo=row.own_echo,
-        retry=row.retry,
-        is_active=row.is_active,
-        declared=row.declared,
-        overrides=tuple(row.overrides),
-        binding=BindingStatus(row.binding),
-        binding_error=row.binding_error,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-
-
-def _key_of(row: PluginHook) -> tuple[str, str, str]:
-    return (row.hook_name, row.hook_type, row.callback_method)
-
-
-def _declared_settings(one: DeclaredHook) -> dict[str, Any]:
-    """A declaration's settings under the table's names, cut to what the table holds; the load's check tells what does not fit."""
-    return {
-        "priority": min(one.priority, _LARGEST),
-        "description": _storable(one.description)[:MAX_DESCRIPTION],
-        "conditions": _storable(one.condition) if one.condition is not None else None,
-        "timeout_ms": min(one.timeout_ms, _LARGEST) if one.timeout_ms is not None else None,
-        "failure_policy": FailurePolicy(one.failure_policy).value,
-        "own_echo": one.own_echo,
-        "retry": whole_retry(one.retry),
-    }
-
-
-def _storable(text: str) -> str:
-    """Text that both databases keep: no NUL, no lone surrogates."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")
-
-
-def _declared_row(plugin_id: int, one: DeclaredHook, now: Any) -> PluginHook:
-    return PluginHook(
-        plugin_id=plugin_id,
-        hook_name=one.hook,
-        hook_type=one.type.value,
-        callback_method=one.method[:MAX_METHOD],
-        **_declared_settings(one),
-        declared=True,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _refresh(row: PluginHook, one: DeclaredHook, now: Any) -> None:
-    """Bring a row to what the code declares; one that an operator had made becomes declared and keeps its settings."""
-    settings = _declared_settings(one)
-    different = [name for name in _SETTINGS if getattr(row, name) != settings[name]]
-    if not row.declared:
-        row.declared, row.overrides = True, different
-    changed = {name: settings[name] for name in different if name not in row.overrides}
-    if changed:
-        _assign(row, changed)
-        row.updated_at = now
-
-
-def _assign(row: PluginHook, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        setattr(row, name, value)

@@ -11,7 +11,7 @@ from isp_plugins.runtime.errors import PluginFailedError
 
 
 class PluginNotFoundError(NotFoundError):
-    """There is no plugin {plugin}. List the registered ones with GET /api/v1/plugins/."""
+    """There is no plugin {plugin}. `isp-plugins list` (GET /api/v1/plugins/) shows the registered ones."""
 
 
 class PluginDraftInvalidError(InvalidInputError):
@@ -19,7 +19,7 @@ class PluginDraftInvalidError(InvalidInputError):
 
 
 class WorkerlessError(NotFoundError):
-    """Plugin {name} has no worker: it runs in the host's own process. Plugins that are installed from a package run in a worker; GET /api/v1/plugins/workers lists them."""
+    """Plugin {name} has no worker: it runs in the host's own process. Plugins that are installed from a package run in a worker; `isp-plugins workers` (GET /api/v1/plugins/workers) lists them."""
 
 
 class FilterUnknownError(InvalidInputError):
@@ -145,7 +145,7 @@ class ConfigurationIncompleteForEnableError(ConflictError):
 
 
 class KeptPluginNotFoundError(NotFoundError):
-    """Nothing is kept of a plugin named {name}. GET /api/v1/plugins/kept lists what is."""
+    """Nothing is kept of a plugin named {name}. `isp-plugins kept list` (GET /api/v1/plugins/kept) shows what is."""
 
 
 class InstallationMissingError(PluginFailedError):

@@ -4,7 +4,7 @@ from isp_plugins.errors import ConflictError, NotFoundError, UnavailableError
 
 
 class OperationNotFoundError(NotFoundError):
-    """There is no operation {operation}. Ended ones are kept for a while only; GET /api/v1/operations lists what there is."""
+    """There is no operation {operation}. Ended ones are kept for a while only; `isp-plugins operations list` (GET /api/v1/operations) shows what there is."""
 
 
 class OperationEndedError(ConflictError):

@@ -36,6 +36,8 @@ _SDK = Path(isp_plugin_sdk.__file__).parents[1]
 MAX_ANSWER = 1024 * 1024
 """Bytes of what a build answers that are read."""
 _DEFAULT = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
+_EDGES = (".git", ".hg")
+"""Empty folders above the source, at which a backend stops to look for the repository that it lies in: the data directory may lie in one."""
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b")
 """The line of a traceback that names the exception."""
 _logger = logging.getLogger(__name__)
@@ -170,7 +172,12 @@ class _Builder:
 
     async def prepare(self, requires: list[str]) -> None:
         with telling_full_disk(self._tools):
-            for folder in (self._tools, self._home, self.out):
+            for folder in (
+                self._tools,
+                self._home,
+                self.out,
+                *(self._source.parent / edge for edge in _EDGES),
+            ):
                 folder.mkdir(parents=True, exist_ok=True)
         made = await self._uv.run_bare("venv", str(self._environment), "--no-project", folder=self._tools)
         if not made.worked:

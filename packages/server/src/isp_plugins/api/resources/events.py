@@ -130,8 +130,7 @@ async def follow_events(
 )
 async def retry_dead_letters(system: System, caller: Caller, body: Annotated[DeadSetIn, Body()]) -> Acted:
     """Try all dead letters that match, with all their attempts."""
-    filters = _filters(body)
-    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
+    filters = await _admitted(system, caller, body)
     return await system.event_operator.retry_dead(filters, caller.actor, dry_run=body.dry_run)
 
 
@@ -142,8 +141,7 @@ async def retry_dead_letters(system: System, caller: Caller, body: Annotated[Dea
 )
 async def discard_dead_letters(system: System, caller: Caller, body: Annotated[DeadSetIn, Body()]) -> Acted:
     """Give all dead letters up that match."""
-    filters = _filters(body)
-    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
+    filters = await _admitted(system, caller, body)
     return await system.event_operator.discard_dead(filters, caller.actor, dry_run=body.dry_run)
 
 
@@ -161,8 +159,7 @@ async def discard_dead_letters(system: System, caller: Caller, body: Annotated[D
 )
 async def replay_events(system: System, caller: Caller, body: Annotated[ReplayIn, Body()]) -> Acted:
     """Deliver events again, to all that they are owed to, or to one plugin's or one subscription among them; same idempotency keys unless `fresh`."""
-    filters = _filters(body)
-    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
+    filters = await _admitted(system, caller, body)
     return await system.event_operator.replay(
         filters, caller.actor, event_ids=body.event_ids, fresh=body.fresh, dry_run=body.dry_run
     )
@@ -223,6 +220,13 @@ def _filters(given: Any) -> EventFilters:
     return EventFilters(
         **{name: fields[name] for name in EventFilters.__dataclass_fields__ if name in fields}
     )
+
+
+async def _admitted(system: PluginSystem, caller: Principal, body: DeadSetIn | ReplayIn) -> EventFilters:
+    """The filters of an act on many events, where the caller's key may act on all that they find."""
+    filters = _filters(body)
+    await _admit(system, caller, Scope.EVENTS_RETRY, filters)
+    return filters
 
 
 async def _lags(system: PluginSystem, caller: Principal, plugin_id: int | None) -> list[LagOut]:

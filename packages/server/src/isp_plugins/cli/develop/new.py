@@ -85,9 +85,9 @@ def _hints(wanted: Path | None, variables: set[str]) -> dict[str, str]:
 
 def _show(session: Session, template: str, files: dict[str, str], place: Path, *, is_zip: bool) -> None:
     """What was made, and what comes next."""
-    from isp_plugins.cli.develop.next_steps import next_steps
+    from isp_plugins.cli.develop.next_steps import next_steps, sdk_folder
 
-    steps = [] if is_zip else next_steps(files, place, session.data_dir)
+    steps = [] if is_zip else next_steps(files, place, session.data_dir, sdk=sdk_folder())
     answer: dict[str, Any] = {"template": template, "path": str(place), "files": sorted(files), "next": steps}
 
     def human(made: dict[str, Any]) -> None:

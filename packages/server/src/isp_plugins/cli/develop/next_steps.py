@@ -4,8 +4,10 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 REGISTRATION = "plugin.json"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -26,10 +28,13 @@ def is_plain(name: Any) -> bool:
     return isinstance(name, str) and _PLAIN.fullmatch(name) is not None
 
 
-def next_steps(files: Mapping[str, str], place: Path, data_dir: Path) -> list[str]:
-    """The commands that come next: test, put onto the plugin path, register, configure, enable."""
+def next_steps(
+    files: Mapping[str, str], place: Path, data_dir: Path, *, sdk: Path | None = None
+) -> list[str]:
+    """The commands that come next: test (with the SDK of the folder that is given), put onto the plugin path, register, configure, enable."""
     body = registration_of(files)
-    steps = [f"sh {_quoted(place / 'test.sh')}"] if "test.sh" in files else []
+    from_folder = f"ISP_PLUGIN_SDK={_quoted(sdk)} " if sdk is not None else ""
+    steps = [f"{from_folder}sh {_quoted(place / 'test.sh')}"] if "test.sh" in files else []
     if not body:
         return steps
     package, folder = _package_of(body), data_dir / "plugins"
@@ -42,6 +47,17 @@ def next_steps(files: Mapping[str, str], place: Path, data_dir: Path) -> list[st
         )
     steps.append(f"isp-plugins enable {body['name']}")
     return steps
+
+
+def sdk_folder() -> Path | None:
+    """The folder in a clone that this installation's SDK was installed from; None where it came from a package index."""
+    try:
+        told = json.loads(metadata.distribution("isp-plugin-sdk").read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    url = urlsplit(str(told.get("url", "")))
+    folder = Path(unquote(url.path))
+    return folder if url.scheme == "file" and folder.is_dir() else None
 
 
 def _package_of(body: Mapping[str, Any]) -> str:

@@ -7,8 +7,11 @@ import typer
 
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.access import offline
-from isp_plugins.cli.output import say
+from isp_plugins.cli.output import say, size_in_words
 from isp_plugins.cli.session import Session, command
+
+_SHOWN_FINDINGS = 5
+"""How many findings of the audit trail are shown one by one."""
 
 
 def backup(
@@ -52,7 +55,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _tell_made(made: dict[str, Any]) -> None:
-    say(f"{made['backup']}: {made['files']} files, {made['bytes'] / 1_000_000:.1f} MB.")
+    say(f"{made['backup']}: {made['files']} files, {size_in_words(made['bytes'])}.")
     if made["database"] == "postgresql":
         say("The database is not in it: pg_dump it now, after this.")
     if made["missing"]:
@@ -66,8 +69,16 @@ def _tell_restored(came: dict[str, Any]) -> None:
     audit = came["audit"]
     if audit["intact"]:
         say(f"The audit trail is intact: {audit['checked']} entries checked.")
-    for finding in audit["findings"]:
+    for finding in audit["findings"][:_SHOWN_FINDINGS]:
         say(f"The audit trail: {finding}")
+    more = len(audit["findings"]) - _SHOWN_FINDINGS
+    if more > 0:
+        say(f"The audit trail: and {more} more; 'isp-plugins audit verify --offline' shows all.")
+    if any("key_missing" in finding for finding in audit["findings"]):
+        say(
+            "The keys of that installation are not here, so its audit trail cannot be checked: remove this folder, and restore again with "
+            "--key FILE (its secrets.key), or with its keys in ISP_PLUGINS_SECRET_KEYS."
+        )
     unreadable = came["unreadable_secrets"]
     say(
         f"These secrets cannot be read with the keys that are here: {', '.join(unreadable)}."

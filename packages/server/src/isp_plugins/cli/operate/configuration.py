@@ -9,7 +9,7 @@ import typer
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.plugins import PluginArgument
 from isp_plugins.cli.output import Column, fail, record, say, table
-from isp_plugins.cli.session import Session, command
+from isp_plugins.cli.session import Session, ask_unseen, command
 
 app = typer.Typer(no_args_is_help=True, help="Show and change a plugin's configuration.")
 
@@ -129,7 +129,7 @@ def _assignment(assignment: str, entries: dict[str, Any], *, text: bool) -> tupl
         fail("A value needs a key", detail=f"expected KEY=VALUE, got {assignment!r}.", code=Exit.USAGE)
     entry = entries.get(key, {})
     if not equals:
-        value = typer.prompt(key, hide_input=True, err=True)
+        value = ask_unseen(key)
     if text or not equals or entry.get("type") == "string":
         return key, value
     try:

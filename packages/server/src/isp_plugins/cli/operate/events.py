@@ -139,15 +139,13 @@ def show(session: Session, event: EventArgument) -> None:
 @command(app, "retry")
 def retry(session: Session, event: EventArgument, subscription: SubscriptionArgument) -> None:
     """Try a dead letter, or one that waits for its next attempt, now."""
-    answer = session.client.post(f"/events/{event}/retry", {"subscription_id": subscription})
-    session.show(answer, lambda _: say(f"Event {event} is tried again by subscription {subscription}."))
+    _act_on_one(session, event, subscription, "retry", "is tried again by")
 
 
 @command(app, "discard")
 def discard(session: Session, event: EventArgument, subscription: SubscriptionArgument) -> None:
     """Give an event up that failed."""
-    answer = session.client.post(f"/events/{event}/discard", {"subscription_id": subscription})
-    session.show(answer, lambda _: say(f"Event {event} was given up for subscription {subscription}."))
+    _act_on_one(session, event, subscription, "discard", "was given up for")
 
 
 @command(app, "retry-dead")
@@ -160,8 +158,8 @@ def retry_dead(
     dry_run: DryOption = False,
 ) -> None:
     """Try all dead letters that match, with all their attempts."""
-    body = _body(session, plugin, subscription, hook, key) | {"dry_run": dry_run}
-    _acted(session, session.client.post("/events/dead/retry", body), "dead letters are tried again")
+    body = _body(session, plugin, subscription, hook, key, dry_run=dry_run)
+    _act_on_many(session, "dead/retry", body, "dead letters are tried again")
 
 
 @command(app, "discard-dead")
@@ -174,8 +172,8 @@ def discard_dead(
     dry_run: DryOption = False,
 ) -> None:
     """Give all dead letters up that match."""
-    body = _body(session, plugin, subscription, hook, key) | {"dry_run": dry_run}
-    _acted(session, session.client.post("/events/dead/discard", body), "dead letters were given up")
+    body = _body(session, plugin, subscription, hook, key, dry_run=dry_run)
+    _act_on_many(session, "dead/discard", body, "dead letters were given up")
 
 
 @command(app, "replay")
@@ -199,26 +197,22 @@ def replay(
     dry_run: DryOption = False,
 ) -> None:
     """Deliver events again, single ones or a range, to all that they are owed to or to one plugin."""
-    body = _body(session, plugin, subscription, hook, key) | {"dry_run": dry_run, "fresh": fresh}
+    body = _body(session, plugin, subscription, hook, key, dry_run=dry_run) | {"fresh": fresh}
     ranged = {"since": since, "until": until, "from_id": from_id, "to_id": to_id, "event_ids": events or None}
     body |= {name: value for name, value in ranged.items() if value is not None}
-    _acted(session, session.client.post("/events/replay", body), "deliveries are made again")
+    _act_on_many(session, "replay", body, "deliveries are made again")
 
 
 @command(app, "pause")
 def pause(session: Session, subscription: SubscriptionArgument) -> None:
     """Deliver nothing to a subscription until it is resumed; its events are kept."""
-    answer = session.client.post(_path(session, subscription, "pause"), None)
-    session.show(
-        answer, lambda it: say(f"Subscription {subscription} is paused; {it['waiting']} events wait.")
-    )
+    _act_on_subscription(session, subscription, "pause", "is paused")
 
 
 @command(app, "resume")
 def resume(session: Session, subscription: SubscriptionArgument) -> None:
     """Deliver to a paused subscription again, from where it stood."""
-    answer = session.client.post(_path(session, subscription, "resume"), None)
-    session.show(answer, lambda it: say(f"Subscription {subscription} goes on; {it['waiting']} events wait."))
+    _act_on_subscription(session, subscription, "resume", "goes on")
 
 
 @command(app, "seek")
@@ -248,25 +242,46 @@ def seek(
     session.show(answer, lambda it: say(f"Subscription {subscription} goes on after event {it['position']}."))
 
 
-def _acted(session: Session, answer: Any, what: str) -> None:
-    def human(it: dict[str, Any]) -> None:
-        say(
-            f"{it['deliveries']} {what}."
-            if not it["dry_run"]
-            else f"{it['deliveries']} match; nothing was done."
-        )
+def _act_on_one(session: Session, event: int, subscription: int, act: str, became: str) -> None:
+    """Do something with one event at one subscription, and say what became of it."""
+    answer = session.client.post(f"/events/{event}/{act}", {"subscription_id": subscription})
+    session.show(answer, lambda _: say(f"Event {event} {became} subscription {subscription}."))
 
-    session.show(answer, human)
+
+def _act_on_subscription(session: Session, subscription: int, act: str, became: str) -> None:
+    """Pause or resume a subscription, and say how much waits."""
+    answer = session.client.post(_path(session, subscription, act), None)
+    session.show(
+        answer, lambda it: say(f"Subscription {subscription} {became}; {it['waiting']} events wait.")
+    )
+
+
+def _act_on_many(session: Session, path: str, body: dict[str, Any], what: str) -> None:
+    """Do something with all that match, or only count them, and say so."""
+
+    def human(it: dict[str, Any]) -> None:
+        count = it["deliveries"]
+        say(f"{count} match; nothing was done." if it["dry_run"] else f"{count} {what}.")
+
+    session.show(session.client.post(f"/events/{path}", body), human)
 
 
 def _body(
-    session: Session, plugin: str | None, subscription: int | None, hook: str | None, key: str | None
+    session: Session,
+    plugin: str | None,
+    subscription: int | None,
+    hook: str | None,
+    key: str | None,
+    *,
+    dry_run: bool,
 ) -> dict[str, Any]:
+    """What matches, and whether anything is done."""
     fields = {
         "plugin_id": _plugin_id(session, plugin),
         "subscription_id": subscription,
         "hook": hook,
         "key": key,
+        "dry_run": dry_run,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

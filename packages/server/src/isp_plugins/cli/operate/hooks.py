@@ -37,6 +37,13 @@ OUTCOMES: tuple[Column, ...] = (
     ("MS", lambda it: f"{it['duration_ms']:.2f}" if it.get("duration_ms") is not None else None),
 )
 
+_BINDINGS = {
+    "valid": "",
+    "unverified": ", unverified: the plugin does not run, so that its method is looked at when it is enabled",
+    "invalid": ", invalid: 'isp-plugins hooks of PLUGIN' says why",
+}
+"""What follows the sentence that a method was bound."""
+
 
 def add_to(root: typer.Typer) -> None:
     """Add `dispatch` beside the group."""
@@ -159,7 +166,7 @@ def add(
     session.show(
         answer,
         lambda it: say(
-            f"Bound {it['callback_method']} to {it['hook_name']} as hook {it['id']} ({it['binding']})."
+            f"Bound {it['callback_method']} to {it['hook_name']} as hook {it['id']}{_BINDINGS.get(it['binding'], '')}."
         ),
     )
 

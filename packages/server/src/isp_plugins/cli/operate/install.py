@@ -13,7 +13,7 @@ from isp_plugins.cli.operate.operation_follow import tell_end, watch
 from isp_plugins.cli.operate.packing import Sent, pack, source_of
 from isp_plugins.cli.operate.plugins import CascadeOption, PluginArgument
 from isp_plugins.cli.output import Column, fail, is_interactive, say, table
-from isp_plugins.cli.session import Session, command
+from isp_plugins.cli.session import Session, ask_unseen, command
 
 NOT_ACCEPTED = "grants-not-accepted"
 """The problem of an installation that waits for consent to its grants."""
@@ -191,7 +191,7 @@ def assignment(text: str) -> tuple[str, Any]:
     if not key:
         fail("A value needs a key", detail=f"expected KEY=VALUE, got {text!r}.", code=Exit.USAGE)
     if not equals:
-        return key, typer.prompt(key, hide_input=True, err=True)
+        return key, ask_unseen(key)
     try:
         return key, json.loads(value)
     except ValueError:

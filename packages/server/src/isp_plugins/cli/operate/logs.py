@@ -6,7 +6,7 @@ import typer
 
 from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.log_follow import Follow
-from isp_plugins.cli.output import beyond_the_last, fail, say, table
+from isp_plugins.cli.output import beyond_the_last, fail, say, size_in_words, table
 from isp_plugins.cli.session import Session, command
 
 TAIL = 10
@@ -95,7 +95,7 @@ def log_usage(session: Session) -> None:
             ("PLUGIN", "plugin_name"),
             ("ID", "plugin_id"),
             ("KEPT", "records"),
-            ("SIZE", lambda usage: _size(usage["bytes"])),
+            ("SIZE", lambda usage: size_in_words(usage["bytes"])),
             ("WRITTEN", "written"),
             ("DROPPED", "dropped"),
             ("DELETED (AGE)", "deleted_by_age"),
@@ -105,7 +105,7 @@ def log_usage(session: Session) -> None:
         limits = found["limits"]
         say(
             f"\nKept: {_limit(limits['days'], 'days')}, {_limit(limits['records'], 'records of a plugin')}, "
-            f"{_limit(limits['bytes'] and _size(limits['bytes']), 'in all')}. docs/settings.md: ISP_PLUGINS_LOG_RETENTION_*."
+            f"{_limit(limits['bytes'] and size_in_words(limits['bytes']), 'in all')}. docs/settings.md: ISP_PLUGINS_LOG_RETENTION_*."
         )
 
     session.show(session.client.get("/plugins/logs/usage"), human)
@@ -144,13 +144,6 @@ def _show(found: dict[str, Any], *, tracebacks: bool) -> None:
 
 
 def _limit(value: Any, unit: str) -> str:
+    if isinstance(value, (int, float)) and value:
+        value = f"{int(value):,}" if value == int(value) else f"{value:,}"
     return f"{value} {unit}" if value else f"any number of {unit}" if unit != "in all" else "any size in all"
-
-
-def _size(count: float) -> str:
-    """A number of bytes as people read it."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.3g} {unit}"
-        count /= 1024
-    return f"{count:,.3g} GiB"

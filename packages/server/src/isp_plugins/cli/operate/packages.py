@@ -5,16 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from isp_plugins.cli.output import Column, say, table
+from isp_plugins.cli.output import Column, say, size_in_words, table
 from isp_plugins.cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="What packages take on the server's machine.")
 
-MB = 1_000_000
-
 
 def _size(item: Mapping[str, Any]) -> str:
-    return f"{item['bytes'] / MB:.1f} MB"
+    return size_in_words(item["bytes"])
 
 
 @command(app, "usage")
