@@ -3,12 +3,27 @@
 import json
 import math
 from datetime import UTC, datetime
+from enum import Enum, IntEnum, StrEnum
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from isp_plugin_sdk.wire.codec import NOT_ENCODABLE, NotJsonTextError, best_codec, fast_codec, standard_codec
+
+
+class Plain(Enum):
+    RED = "red"
+
+
+class Words(StrEnum):
+    RED = "red"
+
+
+class Numbers(IntEnum):
+    ONE = 1
+
 
 CODECS = [standard_codec(), fast_codec()]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -33,7 +48,20 @@ def test_what_one_writes_both_read(value):
 
 
 @pytest.mark.parametrize(
-    "value", [b"bytes", {1, 2}, object(), "\ud800", {"a": object()}, [[{1}]], datetime.now(UTC)]
+    "value",
+    [
+        b"bytes",
+        {1, 2},
+        object(),
+        "\ud800",
+        {"a": object()},
+        [[{1}]],
+        datetime.now(UTC),
+        uuid4(),
+        [{"a": (uuid4(),)}],
+        Plain.RED,
+        {"a": Plain.RED},
+    ],
 )
 def test_what_is_not_json_is_not_written(codec, value):
     with pytest.raises(NOT_ENCODABLE):
@@ -61,6 +89,10 @@ def test_what_is_not_json_is_not_read(codec, text):
 
 def test_faster_codec_is_taken_where_it_is_there():
     assert best_codec().name == "orjson"
+
+
+def test_enums_that_are_text_or_numbers_are_written_as_such(codec):
+    assert json.loads(codec.encode({"a": [Words.RED, (Numbers.ONE,)]})) == {"a": ["red", [1]]}
 
 
 @pytest.mark.parametrize("text", [b' {"a": 1}', b"[1, 2]\r", b"\t7 \n"])

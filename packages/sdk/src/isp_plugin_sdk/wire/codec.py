@@ -1,10 +1,11 @@
 """JSON text and values: by orjson where it can be imported, else by the standard library.
 
-1. What is not JSON is refused by both: lone surrogates, bytes, dates, objects of classes, NaN and the infinities.
+1. What is not JSON is refused by both: lone surrogates, bytes, dates, UUIDs, objects of classes, NaN and the infinities.
 2. A text that nests too deep to be read is refused like any other that is not JSON.
 """
 
 import json
+import marshal
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NoReturn
@@ -61,9 +62,25 @@ def fast_codec() -> Codec | None:
         text: bytes = dumps(value, None, options)
         if b"null" in text and lacks_a_number(value):
             raise ValueError(NO_NUMBER)
+        try:
+            marshal.dumps(value, 2)  # in C: whether all of it is of Python's own types, as nearly always
+        except ValueError:
+            _refuse_what_only_orjson_writes(value)
         return text
 
     return Codec("orjson", decode, encode)
+
+
+def _refuse_what_only_orjson_writes(value: Any) -> None:
+    """`TypeError` for what orjson makes text of and the standard library refuses: UUIDs, and enums that are neither text nor number."""
+    if isinstance(value, dict):
+        for part in value.values():
+            _refuse_what_only_orjson_writes(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            _refuse_what_only_orjson_writes(part)
+    elif not (value is None or isinstance(value, (str, int, float))):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def standard_codec() -> Codec:
