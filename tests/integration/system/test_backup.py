@@ -1,9 +1,12 @@
 """A backup of a running system, and an installation made of it: whole, verified, and going on where it was."""
 
+import contextlib
 import json
 import shutil
+import signal
 import sqlite3
 import stat
+import subprocess
 
 import pytest
 
@@ -27,6 +30,7 @@ from isp_plugins.system.backup.contents import (
     BackupUnreadableError,
     RestoreTargetError,
 )
+from support.forked import Forked
 from support.installing import index, plugin
 from support.waiting import until
 
@@ -228,6 +232,37 @@ async def test_no_host_starts_on_a_restore_that_was_killed(tmp_path):
     with pytest.raises(DataDirectoryUnusableError, match="not restored to its end"):
         async with PluginSystem.open(new, start_plugins=False):
             pass
+
+
+async def test_restore_that_is_killed_at_any_moment_is_whole_or_starts_nowhere(tmp_path):
+    """Killed (-9) ever later, until one comes to its end: before that no host starts on what it left, and emptied it can be restored."""
+    copy, new = await empty_backup(tmp_path), settings_of(tmp_path / "new")
+    restoring = (
+        "import asyncio, sys; from pathlib import Path; from isp_plugins.settings import Settings; from isp_plugins.system.backup import restore; "
+        "print('begun', flush=True); asyncio.run(restore(Settings(data_dir=Path(sys.argv[1])), Path(sys.argv[2])))"
+    )
+    killed, wait_s = 0, 0.002
+    while True:
+        with Forked("-c", restoring, new.data_dir, copy, stdout=subprocess.PIPE) as child:
+            assert child.stdout.readline() == "begun\n"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(wait_s)
+            child.kill()
+            code = child.wait()
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        killed += 1
+        wait_s *= 1.6
+        if new.data_dir.exists() and any(new.data_dir.iterdir()):
+            with pytest.raises(DataDirectoryUnusableError, match="not restored to its end"):
+                async with PluginSystem.open(new, start_plugins=False):
+                    pass
+            shutil.rmtree(new.data_dir)
+    assert killed >= 3
+    async with PluginSystem.open(new, start_plugins=False) as system:
+        tags = [entry.tag for entry in (await system.audit.page()).items]
+    assert tags.count(AuditTag.BACKUP_RESTORED) == 1
 
 
 async def test_failed_backup_leaves_nothing(tmp_path):

@@ -65,9 +65,12 @@ class DataDirectory:
         return f"{boot}/{found.st_dev}/{found.st_ino}"
 
     @contextlib.contextmanager
-    def lock(self, *, database_file: Path | None = None) -> Iterator[None]:
-        """Be the one host of this folder, and of its SQLite file wherever it lies; `DataDirectoryInUseError`, `DataDirectoryUnusableError`."""
-        if (self.path / UNFINISHED).exists():
+    def lock(self, *, database_file: Path | None = None, restoring: bool = False) -> Iterator[None]:
+        """Be the one host of this folder, and of its SQLite file wherever it lies; `DataDirectoryInUseError`, `DataDirectoryUnusableError`.
+
+        `restoring`: this is the restore itself, which looks at what it made.
+        """
+        if (self.path / UNFINISHED).exists() and not restoring:
             cause = "a backup was not restored to its end; empty the folder and restore it again"
             raise DataDirectoryUnusableError(path=self.path, cause=cause)
         with contextlib.ExitStack() as stack:

@@ -109,16 +109,20 @@ class PluginSystem:
         clock: Clock | None = None,
         start_plugins: bool = True,
         packages: PackageStore | None = None,
+        restoring: bool = False,
     ) -> AsyncIterator["PluginSystem"]:
         """Open the data directory and the database, migrate it, and bring the enabled plugins up; a plugin that fails stops nothing.
 
-        `packages` takes the place of what fetches, builds and keeps packages (a test's double).
+        `packages` takes the place of what fetches, builds and keeps packages (a test's double); `restoring` is for the restore of a backup,
+        which looks at what it made before anybody else may.
         Raises a `StartupError` that says what to mend; everything opened before it is closed again.
         """
         async with AsyncExitStack() as stack:
             clock = clock or SystemClock()
             packages = packages or PackageStore(settings, check=registration_mistakes)
-            base = await lay_foundation(settings, clock, packages, stack, joins=start_plugins)
+            base = await lay_foundation(
+                settings, clock, packages, stack, joins=start_plugins, restoring=restoring
+            )
             system = await _raise_house(base, stack, runs=start_plugins)
             await (system.manager.reconcile() if start_plugins else system.manager.load())
             if start_plugins:

@@ -78,11 +78,17 @@ class Foundation:
 
 
 async def lay_foundation(
-    settings: Settings, clock: Clock, packages: PackageStore, stack: AsyncExitStack, *, joins: bool = True
+    settings: Settings,
+    clock: Clock,
+    packages: PackageStore,
+    stack: AsyncExitStack,
+    *,
+    joins: bool = True,
+    restoring: bool = False,
 ) -> Foundation:
     """Lock, migrate, join the other nodes (unless this process only looks) and open; the stack closes everything in reverse."""
     data_directory = DataDirectory(settings.data_dir)
-    stack.enter_context(data_directory.lock(database_file=sqlite_file(settings.url)))
+    stack.enter_context(data_directory.lock(database_file=sqlite_file(settings.url), restoring=restoring))
     home = data_directory.home
     await migrate(settings.url, backup_folder=data_directory.backups, clock=clock, home=home)
     database = await Database.open(settings.url)

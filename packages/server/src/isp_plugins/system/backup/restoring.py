@@ -3,7 +3,7 @@
 1. Every file is checked against the backup's list before anything is written.
 2. While it is not finished, no host starts on the folder; what a kill left behind is to be emptied by hand.
 3. The database comes last. Then the system is opened without starting a plugin: it is migrated, its audit trail verified, each secret
-   decrypted, and that it was restored is audited. Environments are built when the server starts.
+   decrypted, and that it was restored is audited; only then it is finished. Environments are built when the server starts.
 """
 
 import os
@@ -48,7 +48,9 @@ async def restore(settings: Settings, source: Path, *, key: Path | None = None) 
         _require_whole(contents, folder, source)
         _require_same_kind(contents, database, data_dir)
         await _fill(settings, folder, database, key)
-    return {"restored": str(data_dir), "made_at": contents.made_at} | await _examine(settings, contents)
+    found = await _examine(settings, contents)
+    await in_thread(shutil.rmtree, data_dir / UNFINISHED)
+    return {"restored": str(data_dir), "made_at": contents.made_at} | found
 
 
 def _require_empty(data_dir: Path, database: Path | None) -> None:
@@ -113,12 +115,11 @@ def _fill_database(folder: Path, mark: Path, database: Path | None) -> None:
         part.chmod(0o600)
         _sync(part)
         shutil.move(part, database)
-    shutil.rmtree(mark)
 
 
 async def _examine(settings: Settings, contents: Contents) -> dict[str, Any]:
     """Open it, without any plugin, and look whether all is there."""
-    async with PluginSystem.open(settings, start_plugins=False) as system:
+    async with PluginSystem.open(settings, start_plugins=False, restoring=True) as system:
         found = await system.audit.verify()
         unreadable = await system.configuration.unreadable_secrets()
         details = {"made_at": contents.made_at, "version": contents.version}
