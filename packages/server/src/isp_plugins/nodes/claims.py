@@ -53,8 +53,8 @@ class Claims:
 
     async def _claimed(self, dsn: str, name: str) -> "asyncpg.Connection[asyncpg.Record]":
         try:
-            name = f"{_APPLICATION}{self._node}"[:63]
-            connection = await connect(dsn, name=name, command_timeout=CONNECT_TIMEOUT_S)
+            application = f"{_APPLICATION}{self._node}"[:63]
+            connection = await connect(dsn, name=application, command_timeout=CONNECT_TIMEOUT_S)
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             raise _unavailable(error) from error
         try:
