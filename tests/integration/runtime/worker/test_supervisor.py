@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 
 import pytest
 
@@ -74,6 +75,18 @@ async def test_what_a_worker_used_last_is_known_after_its_end() -> None:
         await watching.look()
         assert watching.of(1) is None
         assert watching.last_use(worker.pid, worker.started_at).memory_bytes > MIB
+
+
+async def test_look_at_a_worker_that_has_ended_and_is_not_reaped_changes_nothing() -> None:
+    async with child(IDLE) as worker:
+        watching = supervisor(worker)
+        await watching.look()
+        used = watching.last_use(worker.pid, worker.started_at)
+        os.kill(worker.pid, signal.SIGKILL)
+        os.waitid(os.P_PIDFD, worker.pidfd, os.WEXITED | os.WNOWAIT)
+        await watching.look()
+        assert watching.last_use(worker.pid, worker.started_at) == used
+        assert used.memory_bytes > MIB
 
 
 async def test_reading_that_comes_after_a_workers_end_judges_nobody() -> None:

@@ -102,7 +102,8 @@ class Supervisor:
             is_crowded, self._machine = crowded(self._machine, machine), machine
             alive = {worker.pid: worker for worker in self._living()}
             for pid, reading in readings.items():
-                if alive.get(pid) is watched[pid].worker:
+                # One without memory has just ended and is not reaped yet: what it used before is what counts.
+                if alive.get(pid) is watched[pid].worker and reading.use.memory_bytes:
                     self._judge(watched[pid], reading, is_crowded=is_crowded)
         self.on_look()
 
