@@ -85,7 +85,7 @@ async def test_health_is_asked_only_on_request_and_audited(system, folder):
     found = by_check(await system.doctor.plugin(plugin, probe=True, actor=HOST))
     assert (asked_before, (folder / "asked").exists()) == (False, True)
     assert found["health"].status == "ok"
-    tags = [entry.tag for entry in (await system.audit.page(size=5)).items]
+    tags = [entry.tag for entry in (await system.audit.page(size=50)).items]
     assert "plugin.probed" in tags
 
 
