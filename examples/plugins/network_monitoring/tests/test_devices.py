@@ -156,4 +156,5 @@ def test_check_of_nothing_says_so(plugin: Any) -> None:
 def test_ids_may_be_text(plugin: Any, fleet: Any, until: Any, changes: Any) -> None:
     fleet.down(1)
     plugin.action("add_device", place(fleet, 1) | {"id": "olt/7 á"})
-    until(lambda: changes() == [("olt/7 á", "unknown", "down")])
+    until(changes)
+    assert changes() == [("olt/7 á", "unknown", "down")]

@@ -97,7 +97,7 @@ def standard_codec() -> Codec:
                 if end == len(words):
                     return value
             except StopIteration:
-                pass
+                pass  # no value begins at its first character: `read` knows why
             return read(words)  # with blanks around it, or what is wrong with it
         except (ValueError, RecursionError) as error:
             raise NotJsonTextError(str(error)) from None
