@@ -68,6 +68,13 @@ def _rank(module: str) -> int:
     return len(LONGEST) + {"acceptance": 0, "contract": 1, "integration": 2}.get(folder, 3)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why a test was run once more: what passes at its second try has a fault all the same."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"first try of {report.nodeid}", sep="_")
+        terminalreporter.write_line(report.longreprtext)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _template_of_processes() -> Iterator[None]:
     """Whoever forked off a template ends it."""
