@@ -283,7 +283,7 @@ async def isolated_rate(url, count):
             plugin = await enable(system, "trivial", "async def work(self, payload):\n    return None\n")
             await system.manager.disable(plugin, HOST)
             draft = {"hook_name": HOOK, "hook_type": "event", "callback_method": "work"}
-            hook = await system.manager.create_hook(plugin, HookDraft.of(draft), HOST)
+            hook = await system.manager.subscriptions.create(plugin, HookDraft.of(draft), HOST)
             await fill(system.events.store._database, hook.id, count)
             await system.manager.enable(plugin, HOST)
 

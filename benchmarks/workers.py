@@ -29,5 +29,5 @@ async def enable(system, name, body, hook=None):
     plugin = await system.manager.register(PluginDraft.of(draft), HOST)
     if hook:
         subscription = {"hook_name": hook, "hook_type": "action", "callback_method": "work"}
-        await system.manager.create_hook(plugin.id, HookDraft.of(subscription), HOST)
+        await system.manager.subscriptions.create(plugin.id, HookDraft.of(subscription), HOST)
     return (await system.manager.enable(plugin.id, HOST)).id

@@ -23,6 +23,7 @@ from isp_plugins.keyring import KeyRing
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
+from isp_plugins.lifecycle.stage import set_stage
 from isp_plugins.runtime.errors import (
     ConfigureFailedError,
     ExecutionFailedError,
@@ -292,7 +293,7 @@ class House:
         self.engine = FakeEngine()
         self.directory = PluginDirectory()
         self.hook_store = HookStore(clock=clock)
-        self.manager = PluginManager(
+        stage = set_stage(
             database=database,
             audit=self.audit,
             configuration=self.configuration,
@@ -305,6 +306,7 @@ class House:
             settings=settings,
             host_calls=lambda plugin_id, name, fence: NoHost(),  # type: ignore[arg-type, return-value]  # never asked
         )
+        self.manager = PluginManager(stage)
 
     async def kill(self) -> None:
         """End what goes on in the background, and write nothing."""

@@ -33,10 +33,10 @@ async def test_whole_life_of_a_plugin_is_the_same_on_every_node(nodes: Nodes) ->
     assert [await said(node) for node in nodes.all] == [5, 5, 5]
 
     draft = HookDraft(hook_name="quote", hook_type="filter", callback_method="other", priority=200)
-    hook = await one.manager.create_hook(plugin.id, draft, ADA)
+    hook = await one.manager.subscriptions.create(plugin.id, draft, ADA)
     await nodes.same(plugin.id, lambda record: record.generation == one.directory.get(plugin.id).generation)
     assert [await said(node) for node in nodes.all] == [50, 50, 50]
-    await two.manager.update_hook(plugin.id, hook.id, HookChanges.of({"is_active": False}), ADA)
+    await two.manager.subscriptions.update(plugin.id, hook.id, HookChanges.of({"is_active": False}), ADA)
     await nodes.same(plugin.id, lambda record: record.generation == two.directory.get(plugin.id).generation)
     assert [await said(node) for node in nodes.all] == [5, 5, 5]
 

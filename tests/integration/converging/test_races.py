@@ -101,7 +101,7 @@ async def test_change_on_a_row_that_another_node_changed_meanwhile_is_refused_wh
         lambda: two.manager.configure(plugin.id, change, ADA),
         lambda: two.manager.update(plugin.id, PluginChanges.of({"author": "eve"}), ADA),
         lambda: two.manager.update(plugin.id, PluginChanges.of({"version": "9"}), ADA),
-        lambda: two.manager.create_hook(plugin.id, hook, ADA),
+        lambda: two.manager.subscriptions.create(plugin.id, hook, ADA),
         lambda: two.manager.disable(plugin.id, ADA),
         lambda: two.manager.delete(plugin.id, ADA),
     ):

@@ -64,7 +64,7 @@ async def enabled(system, **hook):
     await system.manager.configure(plugin, ConfigChange(set={"token": SetValue(SECRET)}), HOST)
     await system.manager.enable(plugin, HOST)
     draft = {"hook_name": "invoice_created", "hook_type": "action", "callback_method": "notify", **hook}
-    await system.manager.create_hook(plugin, HookDraft.of(draft), HOST)
+    await system.manager.subscriptions.create(plugin, HookDraft.of(draft), HOST)
     return plugin
 
 
@@ -199,7 +199,7 @@ async def test_misspelt_hook_is_told_with_what_was_meant(system):
 async def test_only_one_plugins_subscriptions_are_shown(system):
     await enabled(system)
     other = await registered(system, name="other")
-    await system.manager.create_hook(
+    await system.manager.subscriptions.create(
         other,
         HookDraft.of({"hook_name": "invoice_created", "hook_type": "action", "callback_method": "notify"}),
         HOST,

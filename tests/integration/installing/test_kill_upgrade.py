@@ -185,7 +185,7 @@ async def is_whole(system: PluginSystem) -> None:
     async with system.database.reading() as session:
         found = await session.execute(select(PluginStorageItem.key, PluginStorageItem.value))
         assert dict(row for row in found.all()) == {"last": "1.0.0", "started": record.version}
-    hooks = {view.hook_name for view in await system.manager.hooks(record.id)}
+    hooks = {view.hook_name for view in await system.manager.subscriptions.of(record.id)}
     assert hooks == {hook["hook_name"] for hook in HOOKS[record.version]}
     (newest, *_) = (await system.operations.page(OperationFilters())).items
     if newest.state is OperationState.SUCCEEDED:

@@ -185,7 +185,9 @@ async def test_manifest_that_drops_and_adds_a_subscription_changes_it(bench):
     other = HOOK | {"hook_name": "customer_updated"}
     ended = await upgrade(bench, plugin_id, second(bench.folder, hooks=[other]))
     assert ended.state is OperationState.SUCCEEDED, ended.error
-    assert [view.hook_name for view in await bench.system.manager.hooks(plugin_id)] == ["customer_updated"]
+    assert [view.hook_name for view in await bench.system.manager.subscriptions.of(plugin_id)] == [
+        "customer_updated"
+    ]
     result = await bench.system.dispatch("customer_updated", {"id": 7, "name": "Ada"})
     assert result.to_dict()["subscriptions"][0]["value"]["version"] == 2
     await bench.ended(await bench.system.upgrader.begin_rollback(plugin_id, bench.actor))

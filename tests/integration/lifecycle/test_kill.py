@@ -131,7 +131,7 @@ async def look_at_every_plugin(system: PluginSystem) -> None:
     for record in system.directory:
         wanted = {Desired.ENABLED: {State.ACTIVE}, Desired.DISABLED: {State.REGISTERED, State.DISABLED}}
         assert record.state in wanted[record.desired], record
-        hooks = {(view.hook_name, view.declared) for view in await system.manager.hooks(record.id)}
+        hooks = {(view.hook_name, view.declared) for view in await system.manager.subscriptions.of(record.id)}
         assert ("customer_updated", False) in hooks or ("customer_updated", True) in hooks
         assert record.config_schema == SCHEMA
     subscribed = {entry.plugin_id for entry in system.engine.describe("customer_updated")}

@@ -129,7 +129,9 @@ async def test_unreadable_declaration_degrades_the_plugin_but_it_runs(
     )
     record = await enabled(system, write("greeter", body))
     assert (record.state, record.health.status) == (State.ACTIVE, HealthStatus.DEGRADED)
-    bindings = {view.callback_method: view.binding for view in await system.manager.hooks(record.id)}
+    bindings = {
+        view.callback_method: view.binding for view in await system.manager.subscriptions.of(record.id)
+    }
     assert bindings == {"greet": BindingStatus.VALID, "two": BindingStatus.INVALID}
     assert await values(system) == [1]
 

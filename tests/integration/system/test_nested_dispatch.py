@@ -37,7 +37,7 @@ async def relay(system, number, hook, following, method):
     }  # fmt: skip
     plugin = await system.manager.register(PluginDraft.of(draft), HOST)
     binding = {"hook_name": hook, "hook_type": "action", "callback_method": method}
-    await system.manager.create_hook(plugin.id, HookDraft.of(binding), HOST)
+    await system.manager.subscriptions.create(plugin.id, HookDraft.of(binding), HOST)
     await system.manager.enable(plugin.id, HOST)
 
 

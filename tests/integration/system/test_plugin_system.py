@@ -41,7 +41,7 @@ async def prepare(system, method="count"):
     """Register, bind and enable the plugin."""
     plugin = await system.manager.register(PluginDraft.of(DRAFT), HOST)
     hook = {"hook_name": "customer_created", "hook_type": "action", "callback_method": method}
-    await system.manager.create_hook(plugin.id, HookDraft.of(hook), HOST)
+    await system.manager.subscriptions.create(plugin.id, HookDraft.of(hook), HOST)
     return await system.manager.enable(plugin.id, HOST)
 
 

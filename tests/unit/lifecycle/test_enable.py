@@ -64,7 +64,7 @@ async def test_failing_activate_leaves_nothing_behind(house: House) -> None:
         await house.manager.enable(plugin.id, ADA)
     assert house.runtime.alive == []
     assert house.engine.subscriptions == {}
-    assert await house.manager.hooks(plugin.id) == []
+    assert await house.manager.subscriptions.of(plugin.id) == []
 
 
 async def test_failed_plugin_can_be_enabled_once_it_is_mended(house: House) -> None:

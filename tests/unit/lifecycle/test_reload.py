@@ -49,7 +49,7 @@ async def test_failing_activate_swaps_back(house: House) -> None:
     with pytest.raises(PluginReloadFailedError):
         await house.manager.reload(plugin.id, ADA)
     assert house.engine.subscriptions[plugin.id] == before
-    assert [one.hook_name for one in await house.manager.hooks(plugin.id)] == ["customer_created"]
+    assert [one.hook_name for one in await house.manager.subscriptions.of(plugin.id)] == ["customer_created"]
 
 
 async def test_unhealthy_new_instance_is_refused(house: House) -> None:

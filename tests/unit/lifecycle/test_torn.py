@@ -30,7 +30,7 @@ async def test_torn_enable_leaves_the_plugin_as_it_was(house: House) -> None:
     await torn(house, house.manager.enable(plugin.id, ADA))
     assert house.directory.get(plugin.id) == plugin
     assert (house.runtime.alive, house.engine.subscriptions) == ([], {})
-    assert await house.manager.hooks(plugin.id) == []
+    assert await house.manager.subscriptions.of(plugin.id) == []
 
 
 async def test_torn_disable_leaves_the_plugin_running(house: House) -> None:

@@ -5,47 +5,34 @@
 3. What is answered is committed; what is announced to subscribers is announced after that, and cannot fail the answer.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from isp_plugins.actors import Actor
-from isp_plugins.audit import AuditLog
-from isp_plugins.clock import Clock
-from isp_plugins.configuration import ConfigurationService
 from isp_plugins.configuration.schema import ConfigSchema
 from isp_plugins.configuration.values import Candidate, ConfigChange, ConfigEntry
 from isp_plugins.contracts.hooks import Subscription
-from isp_plugins.contracts.runtime import Fence, Runtime
 from isp_plugins.contracts.vocabulary import Desired, State
-from isp_plugins.contracts.worker import Death, Supervised
-from isp_plugins.db.engine import Database
+from isp_plugins.contracts.worker import Death
 from isp_plugins.db.paging import Page
-from isp_plugins.hooks.store import HookChanges, HookDraft, HookStore, HookView
 from isp_plugins.lifecycle import (
     calling,
     configuring,
     dying,
     enabling,
-    migrating,
     placing,
     registering,
     reloading,
     removing,
-    subscriptions,
-    switching,
     updating,
 )
 from isp_plugins.lifecycle.abandonment import Abandonment
 from isp_plugins.lifecycle.announcements import Announcement
 from isp_plugins.lifecycle.closing import stop_all
 from isp_plugins.lifecycle.convergence import Convergence
-from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.history import HealthEntry
-from isp_plugins.lifecycle.holding import StoringCalls
 from isp_plugins.lifecycle.kept import Part
-from isp_plugins.lifecycle.launching import NoPrograms, ProgramOf
-from isp_plugins.lifecycle.places import Alone, Places
 from isp_plugins.lifecycle.probing import Prober, probe
 from isp_plugins.lifecycle.reconcile import load, reconcile
 from isp_plugins.lifecycle.records import (
@@ -55,19 +42,19 @@ from isp_plugins.lifecycle.records import (
     PluginDraft,
     PluginRecord,
 )
-from isp_plugins.lifecycle.recovering import recover
+from isp_plugins.lifecycle.recovering import mended, recover
 from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.lifecycle.scheduled import ScheduledMethod, run_scheduled, scheduled
 from isp_plugins.lifecycle.singletons import SingletonKeeper
-from isp_plugins.lifecycle.stage import Engine, set_stage
+from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.states import not_active
 from isp_plugins.lifecycle.straining import look_at_strain
+from isp_plugins.lifecycle.subscriptions import Subscriptions
+from isp_plugins.lifecycle.taking_over import Takeovers
 from isp_plugins.lifecycle.tripping import breaker_changed
 from isp_plugins.lifecycle.views import BreakerView
 from isp_plugins.lifecycle.whole import WholeOperations
 from isp_plugins.lifecycle.workers import Workers
-from isp_plugins.settings import Settings
-from isp_plugins.telemetry.logs import PluginLogs
 
 T = TypeVar("T")
 
@@ -75,60 +62,27 @@ T = TypeVar("T")
 class PluginManager:
     """Everything that can be done with plugins; what is shown of them is in its `PluginDirectory`."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        audit: AuditLog,
-        configuration: ConfigurationService,
-        runtime: Runtime,
-        engine: Engine,
-        hook_store: HookStore,
-        logs: PluginLogs,
-        directory: PluginDirectory,
-        clock: Clock,
-        settings: Settings,
-        host_calls: Callable[[int, str, Fence], StoringCalls],
-        hung: Callable[[int], int] = lambda _plugin_id: 0,
-        workers: Callable[[], Iterable[Supervised]] = lambda: (),
-        program_of: ProgramOf | None = None,
-        singletons: Places | None = None,
-        grace_s: float = 2.0,
-    ) -> None:
-        self._stage = set_stage(
-            database=database,
-            audit=audit,
-            configuration=configuration,
-            runtime=runtime,
-            engine=engine,
-            hook_store=hook_store,
-            logs=logs,
-            directory=directory,
-            clock=clock,
-            settings=settings,
-            host_calls=host_calls,
-            hung=hung,
-            workers=workers,
-            program_of=program_of or NoPrograms(),
-            singletons=singletons or Alone(),
-        )
+    def __init__(self, stage: Stage, *, grace_s: float = 2.0) -> None:
+        self._stage = stage
         self._stage.breakers.on_change = partial(breaker_changed, self._stage)
         self._stage.supervisor.on_look = partial(look_at_strain, self._stage)
         self.workers = Workers(self._stage)
         """What is shown of plugins' workers, and of their deaths."""
         self._prober = Prober(self._stage, self._probe)
-        self._directory = directory
+        self._directory = stage.directory
         self._operations = WholeOperations()
         self._whole = self._operations.run
         self.convergence = Convergence(self._stage, self._operations)
         """How this node follows the others."""
         self._change = self.convergence.change
+        self.subscriptions = Subscriptions(self._stage, self.convergence)
+        """What operators bind to hooks."""
+        self.releases = Takeovers(self._stage, self._operations, self.convergence, self.look_at_singletons)
+        """How another release of an installed plugin takes over."""
         self._singletons = SingletonKeeper(self._stage, self._operations.begin, grace_s)
         self._abandonment = Abandonment(self._stage, self._operations)
         self.on_uninstalled: Callable[[], Awaitable[Any]] = _nothing
         """Drops the files of an installed plugin that is gone."""
-        self.on_switched: Callable[[int], Awaitable[Any]] = _nothing
-        """Told of a plugin with another release."""
         self.on_death: Callable[[int, str], None] = lambda _plugin_id, _cause: None
         """Told of a plugin whose worker died while it served, and how."""
         self._loaded = False
@@ -151,7 +105,7 @@ class PluginManager:
         async def work() -> PluginRecord:
             async with self._stage.locks.of(plugin_id):
                 await updating.update(self._stage, self._directory.get(plugin_id), changes, actor)
-                self._mended(plugin_id)
+                mended(self._stage, plugin_id)
             self.look_at_singletons()  # where it runs may have been changed
             return self._directory.get(plugin_id)
 
@@ -199,52 +153,6 @@ class PluginManager:
                 return self._directory.get(plugin_id)
 
         return await self._change(plugin_id, work)
-
-    # --- releases ---
-
-    async def migrated(
-        self, before: PluginRecord, after: PluginRecord, sent: Mapping[str, Any]
-    ) -> migrating.Migration:
-        """What a new release makes of the plugin's configuration; nothing is written. `MigrateFailedError`, `MigratedConfigurationInvalidError`."""
-        must_run = before.desired is Desired.ENABLED
-        return await self._whole(migrating.migrate(self._stage, before, after, sent, must_run=must_run))
-
-    async def upgrade(self, plugin_id: int, wanted: switching.Upgrade, actor: Actor) -> PluginRecord:
-        """Let a new release take over; errors of `lifecycle.switching.upgrade`, and then nothing was changed."""
-        return await self._switched(
-            plugin_id, lambda record: switching.upgrade(self._stage, record, wanted, actor)
-        )
-
-    async def take_back(self, plugin_id: int, wanted: switching.Return, actor: Actor) -> PluginRecord:
-        """Let a kept release take over again; `RollbackFailedError`, and then nothing was changed."""
-        return await self._switched(
-            plugin_id, lambda record: switching.take_back(self._stage, record, wanted, actor)
-        )
-
-    async def _switched(
-        self, plugin_id: int, switch: Callable[[PluginRecord], Awaitable[PluginRecord]]
-    ) -> PluginRecord:
-        async def work() -> PluginRecord:
-            async with self._stage.locks.of(plugin_id):
-                await switch(self._directory.get(plugin_id))
-                if self._directory.get(plugin_id).state is State.QUARANTINED:
-                    await self._out_of_quarantine(plugin_id)
-                self._mended(plugin_id)
-            self.look_at_singletons()  # where it runs may have been changed
-            return self._directory.get(plugin_id)
-
-        after = await self._change(plugin_id, work)
-        await self.on_switched(plugin_id)
-        return after
-
-    async def _out_of_quarantine(self, plugin_id: int) -> None:
-        """Another release has not failed yet."""
-        record = self._directory.get(plugin_id)
-        await self._stage.ledger.commit(
-            record.moved(State.FAILED, self._stage.clock.now(), cause=record.cause, failures=1)
-        )
-        if record.desired is Desired.ENABLED:
-            self._stage.recovery.expect(plugin_id, 0.0)
 
     # --- calls ---
 
@@ -324,7 +232,7 @@ class PluginManager:
             async with self._stage.locks.of(plugin_id):
                 record = self._directory.get(plugin_id)
                 candidate = await configuring.configure(self._stage, record, change, actor)
-                self._mended(plugin_id)
+                mended(self._stage, plugin_id)
                 if candidate.changed_keys:
                     extra = {"changed_keys": list(candidate.changed_keys)}
                     self._stage.announcer.announce(Announcement.CONFIGURED, record, actor, extra)
@@ -333,28 +241,6 @@ class PluginManager:
                 )
 
         return await self._change(plugin_id, work)
-
-    # --- subscriptions ---
-
-    async def hooks(self, plugin_id: int) -> list[HookView]:
-        """The plugin's subscriptions, with their bindings."""
-        return await subscriptions.views(self._stage, plugin_id)
-
-    async def create_hook(self, plugin_id: int, draft: HookDraft, actor: Actor) -> HookView:
-        """Bind a method to a hook; one that does not fit a running plugin is refused with all mistakes."""
-        return await self._change(
-            plugin_id, lambda: subscriptions.create(self._stage, plugin_id, draft, actor)
-        )
-
-    async def update_hook(self, plugin_id: int, hook_id: int, changes: HookChanges, actor: Actor) -> HookView:
-        """Change a subscription; it counts from the next dispatch."""
-        return await self._change(
-            plugin_id, lambda: subscriptions.update(self._stage, plugin_id, hook_id, changes, actor)
-        )
-
-    async def delete_hook(self, plugin_id: int, hook_id: int, actor: Actor) -> None:
-        """Remove a subscription."""
-        await self._change(plugin_id, lambda: subscriptions.delete(self._stage, plugin_id, hook_id, actor))
 
     # --- the node ---
 
@@ -419,12 +305,6 @@ class PluginManager:
             await probe(self._stage, plugin_id)
         finally:
             self._abandonment.count(plugin_id)
-
-    def _mended(self, plugin_id: int) -> None:
-        """The operator changed something: what failed is tried at once, as if it never had."""
-        if self._directory.get(plugin_id).state is State.FAILED:
-            self._stage.recovery.forgive(plugin_id)
-            self._stage.recovery.hurry([plugin_id])
 
 
 async def _nothing(_plugin_id: int = 0) -> None:

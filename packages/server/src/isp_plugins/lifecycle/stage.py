@@ -24,10 +24,10 @@ from isp_plugins.lifecycle.history import HealthHistory
 from isp_plugins.lifecycle.holding import StoringCalls
 from isp_plugins.lifecycle.instances import Instance
 from isp_plugins.lifecycle.intensity import Intensity
-from isp_plugins.lifecycle.launching import Launcher, ProgramOf
+from isp_plugins.lifecycle.launching import Launcher, NoPrograms, ProgramOf
 from isp_plugins.lifecycle.ledger import Ledger
 from isp_plugins.lifecycle.locks import PluginLocks
-from isp_plugins.lifecycle.places import Places
+from isp_plugins.lifecycle.places import Alone, Places
 from isp_plugins.lifecycle.recovery import Recovery
 from isp_plugins.lifecycle.vitals import Vitals
 from isp_plugins.lifecycle.watch import HealthWatch
@@ -135,12 +135,13 @@ def set_stage(
     clock: Clock,
     settings: Settings,
     host_calls: Callable[[int, str, Fence], StoringCalls],
-    hung: Callable[[int], int],
-    workers: Callable[[], Iterable[Supervised]],
-    program_of: ProgramOf,
-    singletons: Places,
+    hung: Callable[[int], int] = lambda _plugin_id: 0,
+    workers: Callable[[], Iterable[Supervised]] = lambda: (),
+    program_of: ProgramOf | None = None,
+    singletons: Places | None = None,
 ) -> Stage:
-    """Build what the conductor needs around the specialists."""
+    """Build what the conductor needs around the specialists; a host without workers and other nodes leaves the last four out."""
+    places = singletons or Alone()
     launcher = Launcher(
         runtime=runtime,
         configuration=configuration,
@@ -148,8 +149,8 @@ def set_stage(
         host_calls=host_calls,
         settings=settings,
         clock=clock,
-        program_of=program_of,
-        token_of=lambda plugin_id: _token(directory, singletons, plugin_id),
+        program_of=program_of or NoPrograms(),
+        token_of=lambda plugin_id: _token(directory, places, plugin_id),
     )
     announcer, vitals, breakers = Announcer(engine), Vitals(), _breakers(engine, clock, settings, logs)
     return Stage(
@@ -173,7 +174,7 @@ def set_stage(
         watch=_watch(directory, announcer, clock, settings, vitals=vitals, breakers=breakers),
         supervisor=_supervisor(workers, clock, settings),
         deaths=Deaths(database, node=settings.node, clock=clock, size=settings.worker_death_history),
-        singletons=singletons,
+        singletons=places,
         instances={},
         hung=hung,
     )

@@ -11,6 +11,7 @@ from isp_plugins.contracts.calls import Invoker
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.hooks.records import HookChanges, HookDraft, HookView
 from isp_plugins.lifecycle.bindings import standing
+from isp_plugins.lifecycle.convergence import Convergence
 from isp_plugins.lifecycle.ledger import Entry
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
@@ -27,38 +28,47 @@ class _Changed:
     subscriptions: tuple[Subscription, ...]
 
 
-async def views(stage: Stage, plugin_id: int) -> list[HookView]:
-    """A plugin's subscriptions; `PluginNotFoundError`."""
-    stage.directory.get(plugin_id)
-    async with stage.database.reading() as session:
-        return list(await stage.hook_store.list(session, plugin_id))
+class Subscriptions:
+    """What operators bind to hooks, beside what plugins declare themselves."""
 
+    def __init__(self, stage: Stage, convergence: Convergence) -> None:
+        self._stage = stage
+        self._convergence = convergence
 
-async def create(stage: Stage, plugin_id: int, draft: HookDraft, actor: Actor) -> HookView:
-    """Add a subscription; `BindingInvalidError` with every mistake, `SubscriptionExistsError`."""
+    async def of(self, plugin_id: int) -> list[HookView]:
+        """A plugin's subscriptions, with their bindings; `PluginNotFoundError`."""
+        self._stage.directory.get(plugin_id)
+        async with self._stage.database.reading() as session:
+            return list(await self._stage.hook_store.list(session, plugin_id))
 
-    async def write(session: AsyncSession, invoker: Invoker | None) -> HookView:
-        return await stage.hook_store.create(session, plugin_id, draft, invoker=invoker)
+    async def create(self, plugin_id: int, draft: HookDraft, actor: Actor) -> HookView:
+        """Bind a method to a hook; `BindingInvalidError` with every mistake where it does not fit a running plugin, `SubscriptionExistsError`."""
 
-    return await _change(stage, plugin_id, write, AuditTag.HOOK_CREATED, actor)
+        async def write(session: AsyncSession, invoker: Invoker | None) -> HookView:
+            return await self._stage.hook_store.create(session, plugin_id, draft, invoker=invoker)
 
+        return await self._change(plugin_id, write, AuditTag.HOOK_CREATED, actor)
 
-async def update(stage: Stage, plugin_id: int, hook_id: int, changes: HookChanges, actor: Actor) -> HookView:
-    """Change a subscription; `SubscriptionNotFoundError`, `SubscriptionDeclaredError`, and as for `create`."""
+    async def update(self, plugin_id: int, hook_id: int, changes: HookChanges, actor: Actor) -> HookView:
+        """Change a subscription; it counts from the next dispatch. `SubscriptionNotFoundError`, `SubscriptionDeclaredError`, and as for `create`."""
 
-    async def write(session: AsyncSession, invoker: Invoker | None) -> HookView:
-        return await stage.hook_store.update(session, plugin_id, hook_id, changes, invoker=invoker)
+        async def write(session: AsyncSession, invoker: Invoker | None) -> HookView:
+            return await self._stage.hook_store.update(session, plugin_id, hook_id, changes, invoker=invoker)
 
-    return await _change(stage, plugin_id, write, AuditTag.HOOK_UPDATED, actor)
+        return await self._change(plugin_id, write, AuditTag.HOOK_UPDATED, actor)
 
+    async def delete(self, plugin_id: int, hook_id: int, actor: Actor) -> None:
+        """Remove a subscription; `SubscriptionNotFoundError`, `SubscriptionDeclaredError`."""
 
-async def delete(stage: Stage, plugin_id: int, hook_id: int, actor: Actor) -> None:
-    """Remove a subscription; `SubscriptionNotFoundError`, `SubscriptionDeclaredError`."""
+        async def write(session: AsyncSession, _invoker: Invoker | None) -> HookView:
+            return await self._stage.hook_store.delete(session, plugin_id, hook_id)
 
-    async def write(session: AsyncSession, _invoker: Invoker | None) -> HookView:
-        return await stage.hook_store.delete(session, plugin_id, hook_id)
+        await self._change(plugin_id, write, AuditTag.HOOK_DELETED, actor)
 
-    await _change(stage, plugin_id, write, AuditTag.HOOK_DELETED, actor)
+    async def _change(self, plugin_id: int, write: Write, tag: AuditTag, actor: Actor) -> HookView:
+        return await self._convergence.change(
+            plugin_id, lambda: _change(self._stage, plugin_id, write, tag, actor)
+        )
 
 
 async def _change(stage: Stage, plugin_id: int, write: Write, tag: AuditTag, actor: Actor) -> HookView:

@@ -116,7 +116,7 @@ class Uninstaller:
         record = self._directory.get(plugin_id)
         entries = await self._configuration.entries(plugin_id, ConfigSchema.of(record.config_schema))
         stored = [entry for entry in entries if entry.id is not None]
-        hooks = [view.to_dict() for view in await self._manager.hooks(plugin_id)]
+        hooks = [view.to_dict() for view in await self._manager.subscriptions.of(plugin_id)]
         async with self._database.reading() as session:
             rows = await session.execute(
                 select(PluginStorageItem.key, PluginStorageItem.value)

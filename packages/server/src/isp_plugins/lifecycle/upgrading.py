@@ -138,11 +138,13 @@ class Upgrader:
         )
 
     async def roll_back_now(self, plugin_id: int, actor: Actor, *, to: str | None = None) -> dict[str, Any]:
-        """The same at once and without an operation, for a host that does not run; errors of `PluginManager.take_back`."""
+        """The same at once and without an operation, for a host that does not run; errors of `Takeovers.take_back`."""
         record = self._installed(plugin_id)
         release, passage = await self._kept(record, to)
         await self._require_files(record, release)
-        after = await self._manager.take_back(plugin_id, Return(release=release, passage=passage), actor)
+        after = await self._manager.releases.take_back(
+            plugin_id, Return(release=release, passage=passage), actor
+        )
         return self._result(record, after)
 
     async def releases(self, plugin_id: int) -> list[dict[str, Any]]:
@@ -177,7 +179,7 @@ class Upgrader:
             async with progress.step("migrate"):
                 draft = PluginDraft.of(manifest.registration())
                 after = described(before, draft, release.provisional(self._clock.now(), actor.name))
-                migration = await self._manager.migrated(before, after, package.configuration)
+                migration = await self._manager.releases.migrated(before, after, package.configuration)
                 progress.detail(_counted(migration))
             if order.dry_run:
                 await self._shelf.sweep()  # becomes due, and is done at the end
@@ -190,7 +192,7 @@ class Upgrader:
                 details={"grants": Grants.of_manifest(release.manifest).to_table()},
             )
             async with progress.step("switch", interruptible=False):
-                switched = await self._manager.upgrade(before.id, wanted, actor)
+                switched = await self._manager.releases.upgrade(before.id, wanted, actor)
             await self._shelf.sweep()
             return self._result(before, switched) | {"configuration": list(migration.changes)}
 
@@ -223,7 +225,7 @@ class Upgrader:
                 progress.detail(f"{before.name} {release.version}")
             async with progress.step("switch", interruptible=False):
                 wanted = Return(release=release, passage=passage, why=why)
-                after = await self._manager.take_back(plugin_id, wanted, actor)
+                after = await self._manager.releases.take_back(plugin_id, wanted, actor)
         await self._shelf.sweep()
         return self._result(before, after) | ({"cause": why} if why else {})
 

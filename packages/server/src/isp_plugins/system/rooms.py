@@ -31,6 +31,7 @@ from isp_plugins.lifecycle.installing import Installer
 from isp_plugins.lifecycle.manager import PluginManager
 from isp_plugins.lifecycle.preparing import Preparer
 from isp_plugins.lifecycle.shelf import Shelf
+from isp_plugins.lifecycle.stage import set_stage
 from isp_plugins.lifecycle.trials import Budget, Trials
 from isp_plugins.lifecycle.uninstalling import Uninstaller
 from isp_plugins.lifecycle.upgrading import Upgrader
@@ -245,7 +246,7 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
     in_process = InProcessRuntime(
         settings.plugin_folders, hooks.threads, asyncio.get_running_loop(), mask=base.logs.masked
     )
-    manager = PluginManager(
+    stage = set_stage(
         database=base.database,
         audit=base.audit,
         configuration=its.configuration,
@@ -270,8 +271,8 @@ def build_manager(base: Foundation, hooks: Hooks, its: Specialists) -> PluginMan
         hung=hooks.threads.abandoned,
         workers=workers.living,
         singletons=base.membership.singletons,
-        grace_s=base.membership.pace.grace,
     )
+    manager = PluginManager(stage, grace_s=base.membership.pace.grace)
     base.membership.on_lapsed = manager.on_lapsed
     base.membership.on_look = manager.look_at_singletons
     base.membership.on_rejoined = manager.convergence.look
@@ -319,7 +320,11 @@ def build_packaging(
         upgrader=upgrader, operations=operations, directory=directory, engine=engine, database=database,
         clock=clock, budget=Budget(settings.upgrade_error_percent, settings.upgrade_min_calls),
     )  # fmt: skip
-    manager.on_uninstalled, manager.on_switched, manager.on_death = shelf.sweep, trials.begin, trials.died
+    manager.on_uninstalled, manager.releases.on_switched, manager.on_death = (
+        shelf.sweep,
+        trials.begin,
+        trials.died,
+    )
     manager.convergence.on_gone, manager.convergence.on_switched = shelf.sweep, trials.begin
     installer = Installer(
         manager=manager, directory=directory, preparer=preparer, operations=operations,

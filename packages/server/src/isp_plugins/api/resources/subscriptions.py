@@ -28,7 +28,7 @@ router = resource("/plugins/{plugin_id:id}/hooks", "Subscriptions")
 @router.get("", response_model=PageOf[SubscriptionOut], **needs(Scope.HOOKS_READ))
 async def list_plugin_hooks(system: System, plugin_id: int) -> Page[HookView]:
     """Every subscription of the plugin, declared in its code or made here."""
-    views = await system.manager.hooks(plugin_id)
+    views = await system.manager.subscriptions.of(plugin_id)
     return Page(views, len(views), 1, max(len(views), 1))
 
 
@@ -43,7 +43,7 @@ async def create_plugin_hook(
 ) -> HookView:
     """Bind a method to a hook; before the plugin was ever loaded the binding is `unverified`."""
     caller.require(Scope.HOOKS_MANAGE, hook=body.hook_name)
-    return await system.manager.create_hook(
+    return await system.manager.subscriptions.create(
         plugin_id, HookDraft.of(body.model_dump(mode="json", exclude_unset=True)), caller.actor
     )
 
@@ -71,7 +71,9 @@ async def update_plugin_hook(
     changes = body.model_dump(mode="json", exclude_unset=True)
     if "hook_name" in changes:
         caller.require(Scope.HOOKS_MANAGE, hook=changes["hook_name"])
-    return await system.manager.update_hook(plugin_id, hook_id, HookChanges.of(changes), caller.actor)
+    return await system.manager.subscriptions.update(
+        plugin_id, hook_id, HookChanges.of(changes), caller.actor
+    )
 
 
 @router.delete(
@@ -82,7 +84,7 @@ async def update_plugin_hook(
 async def delete_plugin_hook(system: System, caller: Caller, plugin_id: int, hook_id: int) -> None:
     """Unbind a method."""
     await _require_hook_of(system, caller, plugin_id, hook_id)
-    await system.manager.delete_hook(plugin_id, hook_id, caller.actor)
+    await system.manager.subscriptions.delete(plugin_id, hook_id, caller.actor)
 
 
 @router.get(
@@ -144,7 +146,7 @@ async def _lag_of(system: PluginSystem, plugin_id: int, hook_id: int) -> LagView
     for lag in await system.event_reader.lag(plugin_id):
         if lag.subscription_id == hook_id:
             return lag
-    if any(view.id == hook_id for view in await system.manager.hooks(plugin_id)):
+    if any(view.id == hook_id for view in await system.manager.subscriptions.of(plugin_id)):
         raise EventSubscriptionNotFoundError(subscription_id=hook_id)
     raise SubscriptionNotFoundError(plugin_id=plugin_id, hook_id=hook_id)
 
@@ -153,6 +155,6 @@ async def _require_hook_of(system: PluginSystem, caller: Principal, plugin_id: i
     """Refuse a key that is limited to other hooks than this subscription's."""
     if caller.hooks is None:
         return
-    for view in await system.manager.hooks(plugin_id):
+    for view in await system.manager.subscriptions.of(plugin_id):
         if view.id == hook_id:
             caller.require(Scope.HOOKS_MANAGE, hook=view.hook_name)
