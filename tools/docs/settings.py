@@ -1,11 +1,12 @@
 """docs/settings.md: every setting of the server, with its variable, default, bounds and meaning."""
 
 import dataclasses
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from isp_plugins.setting_values import variable_of
 from isp_plugins.settings import Settings
+from isp_plugins.settings.values import variable_of
 
 PAGE = "docs/settings.md"
 INTRODUCTION = """# Settings
@@ -13,19 +14,27 @@ INTRODUCTION = """# Settings
 Written by `tools/generate_docs.py settings` from `isp_plugins.settings`; do not edit.
 
 The server reads these environment variables at start; command-line options of the same name (`--port`, `--data-dir`) win over
-them. An unknown `ISP_PLUGINS_*` variable or a bad value stops the start, with all mistakes listed together.
-
+them. An unknown `ISP_PLUGINS_*` variable or a bad value stops the start, with all mistakes listed together."""
+TABLE = """
 | variable | default | values | meaning |
 | --- | --- | --- | --- |"""
 
 
 def render() -> str:
     """The page."""
-    return "\n".join([INTRODUCTION, *_rows()])
+    return "\n".join([INTRODUCTION, *_sections()])
 
 
-def _rows() -> Iterator[str]:
-    for spec in dataclasses.fields(Settings):
+def _sections() -> Iterator[str]:
+    specs = {spec.name: spec for spec in dataclasses.fields(Settings)}
+    for group in (Settings, *reversed(Settings.__bases__)):
+        title = "The server itself" if group is Settings else (group.__doc__ or "").removesuffix(".")
+        yield f"\n## {title}\n{TABLE}"
+        yield from _rows([specs[name] for name in inspect.get_annotations(group)])
+
+
+def _rows(specs: list[dataclasses.Field[Any]]) -> Iterator[str]:
+    for spec in specs:
         cells = (f"`{variable_of(spec.name)}`", _default(spec.default), _values(spec), spec.metadata["doc"])
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from isp_plugins.setting_values import variable_of
 from isp_plugins.settings import Settings, SettingsError
+from isp_plugins.settings.values import variable_of
 
 
 def mistakes(environ: dict[str, str], **overrides: object) -> list[str]:

@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from isp_plugins.durable_file import create_private, write_private
 from isp_plugins.errors import ConflictError, StartupError
-from isp_plugins.setting_values import variable_of
 from isp_plugins.settings import Settings
+from isp_plugins.settings.values import variable_of
 
 KEY_BYTES = 32
 ID_BYTES = 4

@@ -1,11 +1,27 @@
-"""One setting: its environment variable, the value that a text means, and what is wrong with a value."""
+"""One setting: its declaration, its environment variable, the value that a text means, and what is wrong with a value."""
 
 import dataclasses
 import re
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 PREFIX = "ISP_PLUGINS_"
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    pattern: str | None = None,
+    secret: bool = False,
+) -> Any:
+    """A documented field with its bounds."""
+    return field(
+        default=default, metadata={"doc": doc, "low": low, "high": high, "pattern": pattern, "secret": secret}
+    )
 
 
 def folders_of(text: str) -> tuple[Path, ...]:
