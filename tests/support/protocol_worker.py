@@ -21,7 +21,7 @@ class ProtocolError(Exception):
 
 
 class Reject(Exception):
-    pass
+    """The plugin vetoes the dispatch, with this reason."""
 
 
 class Plugin:

@@ -78,10 +78,10 @@ class NoHost:
         return True
 
     async def dispatch(self, hook: str, payload: Any, context: Any) -> dict[str, Any]:
-        raise NotImplementedError
+        raise AssertionError(f"a plugin of these tests dispatches nothing, but this one dispatched {hook}")
 
     async def emit(self, hook: str, payload: Any) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"a plugin of these tests emits nothing, but this one emitted {hook}")
 
 
 class PluginFolder:
