@@ -30,3 +30,10 @@ def test_what_is_not_known_is_left_out():
 
 def test_a_traceback_stands_below_where_it_is_wanted():
     assert line_of(RECORD, tracebacks=True).plain.endswith("\nTraceback ...")
+
+
+def test_a_message_drives_no_terminal():
+    hostile = RECORD | {"message": "\x1b]0;owned\x07", "traceback": "\x1b[2J"}
+    shown = line_of(hostile, tracebacks=True).plain
+    assert "\x1b" not in shown
+    assert r"\x1b]0;owned\x07" in shown

@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from isp_plugins.cli.output import fail, record, show_json, size_in_words, table
+from isp_plugins.cli.output import fail, record, say, show_json, size_in_words, table, visible, warn
 
 COLUMNS = (("NAME", "name"), ("DEEP", "a.b"), ("LONG", lambda row: row["name"] * 200))
 
@@ -26,6 +26,29 @@ def test_empty_table_says_what_to_do(capsys):
 def test_markup_in_values_is_shown_as_it_is(capsys):
     table([{"name": "[red]x[/]"}], (("NAME", "name"),), empty="none")
     assert "[red]x[/]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("attack", ["\x1b[2J", "\x1b]52;c;cm0gLXJm\x07", "\x9b31m", "ok\rno", "\u202elive"])
+@pytest.mark.parametrize(
+    "show",
+    [
+        say,
+        warn,
+        lambda text: table([{"name": text}], (("NAME", "name"),), empty="none"),
+        lambda text: record({"name": text}, (("NAME", "name"),)),
+    ],
+)
+def test_what_a_plugin_wrote_drives_no_terminal(capsys, attack, show):
+    show(f"before {attack} after")
+    captured = capsys.readouterr()
+    shown = captured.out + captured.err
+    assert set(attack) & set("\x1b\x07\x9b\r\u202e")
+    assert not set(shown) & set("\x1b\x07\x9b\r\u202e")
+    assert visible(f"before {attack} after") in shown
+
+
+def test_lines_and_tabs_stay():
+    assert visible("one\n\ttwo é 漢") == "one\n\ttwo é 漢"
 
 
 def test_record_leaves_empty_fields_out(capsys):

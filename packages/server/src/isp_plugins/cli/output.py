@@ -3,6 +3,7 @@
 1. `--json` prints exactly the API's answer on standard output, nothing else.
 2. Colours only on a terminal; a pipe gets plain text, never cut off at a terminal's width.
 3. A problem says what was expected, what came and what to do next.
+4. What plugins and customers wrote drives no terminal: control characters are spelt out.
 """
 
 import json
@@ -12,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import typer
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from isp_plugins.cli.exits import Exit
@@ -31,6 +32,20 @@ _STATE_COLOURS = {
     "invalid": "red", "problem": "red", "unknown": "dim", "degraded": "yellow", "enabling": "yellow", "disabling": "yellow", "WARNING": "yellow", "warn": "yellow",
     "skipped": "dim", "disabled": "dim", "rejected": "yellow", "timed_out": "red", "stopped": "red",
 }  # fmt: skip
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All but line feed and tab, and what turns the direction of writing."""
+
+
+def visible(text: str) -> str:
+    """A text whose control characters are spelt out: it moves no cursor, and hides nothing of itself."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def escape(text: str) -> str:
+    """A text that is shown as it is, whatever markup or control characters are in it."""
+    return markup.escape(visible(text))
 
 
 def is_interactive() -> bool:
@@ -111,7 +126,7 @@ def fail(
 
 def warn(text: str) -> None:
     """Print a hint on standard error, where it is in nobody's way."""
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)
 
 
 def size_in_words(count: float) -> str:

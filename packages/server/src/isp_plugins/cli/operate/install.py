@@ -12,7 +12,7 @@ from isp_plugins.cli.exits import Exit
 from isp_plugins.cli.operate.operation_follow import tell_end, watch
 from isp_plugins.cli.operate.packing import Sent, pack, source_of
 from isp_plugins.cli.operate.plugins import CascadeOption, PluginArgument
-from isp_plugins.cli.output import Column, fail, is_interactive, say, table
+from isp_plugins.cli.output import Column, fail, is_interactive, say, table, warn
 from isp_plugins.cli.session import Session, ask_unseen, command
 
 NOT_ACCEPTED = "grants-not-accepted"
@@ -104,7 +104,7 @@ def grants_are_accepted_now(ended: Mapping[str, Any]) -> bool:
         return False
     typer.echo("The plugin asks for:", err=True)
     for line in error["errors"]:
-        typer.echo(f"  {line['message']}", err=True)
+        warn(f"  {line['message']}")
     return typer.confirm("Accept that?", err=True)
 
 

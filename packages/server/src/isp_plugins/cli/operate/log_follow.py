@@ -19,7 +19,7 @@ from rich.text import Text
 
 from isp_plugins.cli.client import Client
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import PLAIN_WIDTH, fail
+from isp_plugins.cli.output import PLAIN_WIDTH, fail, visible
 from isp_plugins.cli.sse import ServerEvent, events_in
 
 QUIET_S = 45.0
@@ -124,13 +124,13 @@ def line_of(record: Mapping[str, Any], *, tracebacks: bool) -> Text:
         (record["at"], "dim"),
         (f"{record['level']:<8}", _COLOURS.get(record["level"], "")),
         (record["plugin_name"], "cyan"),
-        (f"[{where}]" if where else "", "dim"),
-        (record["message"], ""),
+        (f"[{visible(where)}]" if where else "", "dim"),
+        (visible(record["message"]), ""),
         (f"({took})" if took else "", "dim"),
     ]
     text = Text(" ").join(Text(part, style) for part, style in parts if part)
     if tracebacks and record["traceback"]:
-        text.append(f"\n{record['traceback']}", "red")
+        text.append(f"\n{visible(record['traceback'])}", "red")
     return text
 
 

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from isp_plugins.cli.client import Client
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import PLAIN_WIDTH, fail, sentences
+from isp_plugins.cli.output import PLAIN_WIDTH, fail, sentences, visible
 from isp_plugins.cli.sse import events_in
 
 QUIET_S = 45.0
@@ -47,7 +47,7 @@ class Lines:
                 continue
             self._told.add((name, ended))
             if ended:
-                self.err.print(f"{name}: {step['detail'] or 'done'}", markup=False)
+                self.err.print(f"{name}: {visible(step['detail'] or 'done')}", markup=False)
 
 
 @dataclass
