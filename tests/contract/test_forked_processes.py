@@ -1,6 +1,5 @@
 """A process that was forked off the template is what a started one is: its own, as it was asked for, killed when it is killed, and gone with the test."""
 
-import asyncio
 import json
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import pytest
 
 from support.commands import clean_environment, free_port
 from support.forked import COMMAND, TESTS, AsyncForked, Forked, run
-from support.waiting import until
+from support.waiting import wait_until
 
 TELLS = """
 import json, os, sys, threading
@@ -74,7 +73,7 @@ def test_none_outlives_the_process_that_asked_for_it():
     ) as asking:
         pid = int(asking.stdout.readline())
         asking.kill()
-    asyncio.run(until(lambda: not Path(f"/proc/{pid}").exists(), within=60))
+    assert wait_until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_server_that_is_started_as_a_user_starts_it_serves_and_stops(tmp_path):

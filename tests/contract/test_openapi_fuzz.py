@@ -71,14 +71,14 @@ def described():
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_operation_keeps_its_promises(operation, described, server, key):
     """Its cases are made when it is its turn, and not while tests are collected, by every process of the run."""
-    test = build_operation_test(
+    check_promises = build_operation_test(
         config=schema.config,
         operation=described[operation],
         test_func=keeps_its_promises,
         given_kwargs={},
         feedback=FeedbackSources(),
     )
-    test(server=server, key=key)
+    check_promises(server=server, key=key)
 
 
 @settings(

@@ -6,11 +6,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from support.postgres import _programs, _server_user, _start, _wait_until_ready
+from support.waiting import wait_until
 
 DURABLE = ("shared_buffers=32MB", "max_connections=60", "max_wal_size=1GB")
 
@@ -52,10 +52,7 @@ class CrashingPostgres:
 
 
 def _wait_until_gone(pids: Sequence[int]) -> None:
-    deadline = time.monotonic() + 60
-    while any(_runs(pid) for pid in pids):
-        assert time.monotonic() < deadline, "processes that were killed are still there"
-        time.sleep(0.01)
+    wait_until(lambda: not any(_runs(pid) for pid in pids), seen=lambda: [pid for pid in pids if _runs(pid)])
 
 
 def _runs(pid: int) -> bool:

@@ -1,10 +1,9 @@
 """Events over HTTP: kept while the plugin is down, delivered when it is up, looked into, replayed and skipped by who may."""
 
-import time
-
 import pytest
 
 from support.server import assert_problem
+from support.waiting import wait_until
 
 PLUGIN = """
 from app.services.plugin_service import PluginInterface
@@ -25,14 +24,6 @@ class Plugin(PluginInterface):
         return {"count": self.context.get("count", 0), "calls": self.context.get("calls", 0)}
 """
 HOOK = "customer_created"
-
-
-def until(condition, within=30.0):
-    deadline = time.monotonic() + within
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture
@@ -70,7 +61,7 @@ def test_event_waits_for_its_plugin_and_is_replayed_once_it_was_delivered(api, p
     assert dispatch(api)["subscriptions"][-1]["status"] == "queued"
     assert lag_of(api, plugin)["waiting"] == 1
     api.post(f"/plugins/{plugin['id']}/enable").raise_for_status()
-    until(lambda: settled(api, plugin))
+    wait_until(lambda: settled(api, plugin))
     (event,) = api.get("/events", params={"subscription_id": plugin["hook"]["id"]}).json()["items"]
     shown = api.get(f"/events/{event['id']}").json()
     assert (shown["payload"], shown["key"]) == ({"id": 7}, "7")
@@ -82,21 +73,21 @@ def test_event_waits_for_its_plugin_and_is_replayed_once_it_was_delivered(api, p
         "dry_run": False,
         "sample": [[plugin["hook"]["id"], event["id"]]],
     }
-    until(lambda: told(api, plugin) == {"count": 1, "calls": 2})
+    wait_until(lambda: told(api, plugin) == {"count": 1, "calls": 2})
 
 
 def test_poison_event_is_a_dead_letter_that_can_be_discarded(api, plugin):
     api.post(f"/plugins/{plugin['id']}/enable").raise_for_status()
     dispatch(api, poison=True)
     dispatch(api)
-    until(lambda: lag_of(api, plugin)["dead"] == 1)
-    until(lambda: told(api, plugin)["count"] == 1)
+    wait_until(lambda: lag_of(api, plugin)["dead"] == 1)
+    wait_until(lambda: told(api, plugin)["count"] == 1)
     params = {"status": "dead", "plugin_id": plugin["id"]}
     (dead,) = api.get("/events/deliveries", params=params).json()["items"]
     assert (dead["attempts"], dead["error"], len(dead["history"])) == (2, "ValueError: cannot digest", 2)
     body = {"subscription_id": plugin["hook"]["id"]}
     assert api.post(f"/events/{dead['event_id']}/retry", json=body).status_code == 200
-    until(lambda: settled(api, plugin) and lag_of(api, plugin)["dead"] == 1)
+    wait_until(lambda: settled(api, plugin) and lag_of(api, plugin)["dead"] == 1)
     assert api.post(f"/events/{dead['event_id']}/discard", json=body).status_code == 200
     assert lag_of(api, plugin)["discarded"] == 1
     assert_problem(api.post(f"/events/{dead['event_id']}/discard", json=body), 409, "event-not-discardable")
@@ -113,7 +104,7 @@ def test_paused_subscription_is_resumed_and_skipped(api, plugin):
     assert api.post(f"{path}/seek", json={"to": "now"}).json()["position"] >= 1
     assert api.post(f"{path}/resume").json()["waiting"] == 0
     dispatch(api)
-    until(lambda: told(api, plugin)["count"] == 1)
+    wait_until(lambda: told(api, plugin)["count"] == 1)
 
 
 def test_only_who_may_retries(server, plugin):

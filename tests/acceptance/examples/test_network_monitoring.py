@@ -6,6 +6,7 @@ import pytest
 
 from support.commands import PATIENT, serving
 from support.examples import RUNTIMES, example_test_module, execute, heard, install, install_listener
+from support.waiting import wait_until
 
 double = example_test_module("network_monitoring", "fleet")
 CONFIG = {
@@ -18,7 +19,6 @@ CONFIG = {
 }
 SIZE = 300
 GONE = range(0, SIZE, 3)
-WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -51,7 +51,7 @@ def plugins(server, fleet, runtime):
             CONFIG | {"devices": fleet.configuration()[:SIZE]},
             runtime=runtime,
         )
-        until(lambda: execute(api, plugin, "summary", {})["up"] == SIZE)
+        wait_until(lambda: execute(api, plugin, "summary", {})["up"] == SIZE)
         assert heard(api, listener) == []
         yield listener, plugin
 
@@ -60,13 +60,6 @@ def plugins(server, fleet, runtime):
 def api(server, plugins):
     with server.client() as client:
         yield client
-
-
-def until(condition):
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def told(api, plugins):
@@ -79,7 +72,7 @@ def told(api, plugins):
 def test_outage_of_a_third_is_told_to_the_second_plugin_and_survives_reload_and_kill(server, fleet, plugins):
     with server.client() as api:
         fleet.down(*GONE)
-        until(lambda: execute(api, plugins[0], "count", {}) >= len(GONE))
+        wait_until(lambda: execute(api, plugins[0], "count", {}) >= len(GONE))
         assert {(number, new) for number, _, new in told(api, plugins)} == {
             (number, "down") for number in GONE
         }
@@ -89,18 +82,18 @@ def test_outage_of_a_third_is_told_to_the_second_plugin_and_survives_reload_and_
     fleet.up(*GONE)
     server.start()
     with server.client() as api:
-        until(lambda: execute(api, plugins[0], "count", {}) >= 2 * len(GONE))
+        wait_until(lambda: execute(api, plugins[0], "count", {}) >= 2 * len(GONE))
         assert {number for number, _, new in told(api, plugins) if new == "up"} == set(GONE)
 
 
 def test_created_device_is_watched_and_told(api, fleet, plugins):
     device = fleet.configuration()[SIZE] | {"id": "olt-7", "role": "olt"}
     api.post("/hooks/device_created/dispatch", json={"payload": device}).raise_for_status()
-    until(lambda: execute(api, plugins[1], "summary", {})["up"] == SIZE + 1)
+    wait_until(lambda: execute(api, plugins[1], "summary", {})["up"] == SIZE + 1)
     fleet.down(SIZE)
-    until(lambda: ("olt-7", "up", "down") in told(api, plugins))
+    wait_until(lambda: ("olt-7", "up", "down") in told(api, plugins))
     api.post("/hooks/device_removed/dispatch", json={"payload": {"id": "olt-7"}}).raise_for_status()
-    until(lambda: execute(api, plugins[1], "summary", {})["devices"] == SIZE)
+    assert wait_until(lambda: execute(api, plugins[1], "summary", {})["devices"] == SIZE)
 
 
 def test_device_is_checked_on_demand(api, plugins):

@@ -1,13 +1,13 @@
 """Health over HTTP and on the command line, of plugins of every bad kind, on a real server."""
 
 import json
-import time
 
 import httpx
 import pytest
 
 from support.commands import run
 from support.server import assert_problem
+from support.waiting import wait_until
 
 SICK = """
 import time
@@ -60,12 +60,14 @@ class Sick:
     def get(self, path=""):
         return self.server.admin.get(f"/plugins/{self.id}{path}").raise_for_status().json()
 
-    def until(self, condition, within=30.0):
-        deadline = time.monotonic() + within
-        while not condition(found := self.get()):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
-        return found
+    def until(self, condition):
+        """The plugin as soon as this is true of it."""
+
+        def found():
+            shown = self.get()
+            return shown if condition(shown) else None
+
+        return wait_until(found, seen=self.get)
 
 
 def dispatch(server, hook):
@@ -100,10 +102,7 @@ def test_plugin_that_always_raises_is_cut_off_and_the_host_works(server):
     assert "open since" in shown.stdout
     assert "no such customer" in shown.stdout
     sick.set()
-    deadline = time.monotonic() + 20
-    while dispatch(server, "sms_sent") != ["ok"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: dispatch(server, "sms_sent") == ["ok"])
     sick.until(lambda it: it["health"]["status"] == "healthy")
 
 

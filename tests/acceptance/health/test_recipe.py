@@ -1,10 +1,8 @@
 """The recipe `docs/recipes/email-on-failure.md`, its commands run as they stand there: a second plugin falls ill, and the mail arrives."""
 
-import asyncio
 import re
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -13,7 +11,7 @@ from support.forked import COMMAND
 from support.health import QUICK
 from support.mail import mailbox
 from support.server import ApiServer
-from support.waiting import until
+from support.waiting import wait_until
 
 RECIPE = ROOT / "docs" / "recipes" / "email-on-failure.md"
 PASSWORD = "correct-horse-battery"
@@ -69,14 +67,12 @@ class Story:
         plugin = self.server.plugin(FRAGILE, enabled=True)
         return plugin, self.process.folder / "var" / "plugins" / f"{plugin['name']}.ill"
 
-    def until_mail(self, subject, within=30.0):
-        deadline = time.monotonic() + within
-        while True:
-            for mail in tuple(self.mail.received):
-                if subject in mail["subject"]:
-                    return mail
-            assert time.monotonic() < deadline, [mail["subject"] for mail in self.mail.received]
-            time.sleep(0.02)
+    def until_mail(self, subject):
+        """The first mail with this in its subject, once it has come."""
+        return wait_until(
+            lambda: next((mail for mail in tuple(self.mail.received) if subject in mail["subject"]), None),
+            seen=lambda: [mail["subject"] for mail in self.mail.received],
+        )
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +141,7 @@ def test_narrower_condition_is_taken(story):
 def test_last_command_says_that_something_needs_attention(story):
     _, flag = story.plugin()
     flag.touch()
-    deadline = time.monotonic() + 20
-    while "a plugin needs attention" not in story.follow(blocks()[4]):
-        assert time.monotonic() < deadline
+    assert wait_until(lambda: "a plugin needs attention" in story.follow(blocks()[4]))
 
 
 def test_ill_mail_plugin_does_not_go_in_circles(story):
@@ -173,6 +167,6 @@ def test_ill_mail_plugin_does_not_go_in_circles(story):
         flag.touch() if number % 2 == 0 else flag.unlink()
         probe(plugin)
     assert probe(mailer)["status"] == "unhealthy"
-    asyncio.run(until(come_to_rest, within=30.0))
+    wait_until(come_to_rest)
     assert calls() < 30
     assert admin.get("/hooks/plugin_hook_failed").json()["chain"] == []

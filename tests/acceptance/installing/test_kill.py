@@ -20,16 +20,16 @@ NOTHING = {place: [] for place in PLACES}
 
 @pytest.mark.timeout(600)
 async def test_killed_install_is_whole_or_nothing(tmp_path):
-    await rehearse(tmp_path, times=5, seed=None)
+    await assert_whole_or_nothing_when_killed(tmp_path, times=5, seed=None)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 async def test_install_killed_fifty_times_is_whole_or_nothing(tmp_path):
-    await rehearse(tmp_path, times=50, seed=None)
+    await assert_whole_or_nothing_when_killed(tmp_path, times=50, seed=None)
 
 
-async def rehearse(folder, *, times, seed):
+async def assert_whole_or_nothing_when_killed(folder, *, times, seed):
     chance = random.Random(seed)
     links = index(folder / "links")
     source = make_source(folder / "greeter", "greeter", requires='["dep"]')
@@ -39,7 +39,7 @@ async def rehearse(folder, *, times, seed):
         longest = await installed_whole(server, source)
         for _ in range(times):
             await killed_install(server, source, chance.uniform(0, longest))
-            await look(server)
+            await assert_whole_or_nothing(server)
         await installed_whole(server, source)
 
 
@@ -78,7 +78,7 @@ async def killed_install(server, source, life_s):
     server.process.start()
 
 
-async def look(server):
+async def assert_whole_or_nothing(server):
     """Everything that was begun has ended; what is registered is whole, and if nothing is, nothing is left."""
 
     def ended():

@@ -1,6 +1,5 @@
 """The log as a stream of server-sent events, against a real server."""
 
-import asyncio
 import contextlib
 import json
 import threading
@@ -10,7 +9,7 @@ import pytest
 
 from support.log_stream import CHATTY, execute, following, messages, records
 from support.server import api_server, assert_problem
-from support.waiting import until
+from support.waiting import wait_until
 
 
 def test_lines_come_as_they_are_written(server, plugin):
@@ -119,7 +118,7 @@ def test_readers_are_limited(server):
                 break
         stream.read()
         assert_problem(stream, 503, "too-many-followers")
-    asyncio.run(until(lambda: followers(server) == 0, within=60))
+    assert wait_until(lambda: followers(server) == 0)
 
 
 def test_streams_end_when_the_server_is_told_to_stop(tmp_path):
@@ -135,14 +134,14 @@ def test_streams_end_when_the_server_is_told_to_stop(tmp_path):
 
 
 def test_a_reader_that_goes_away_is_let_go(server):
-    asyncio.run(until(lambda: followers(server) == 0, within=60))  # those of the tests before
+    wait_until(lambda: followers(server) == 0)  # those of the tests before
     with (
         httpx.Client(base_url=server.admin.base_url, headers=server.admin.headers) as client,
         following(client) as events,
     ):
         next(events)
         assert followers(server) == 1
-    asyncio.run(until(lambda: followers(server) == 0, within=60))
+    assert wait_until(lambda: followers(server) == 0)
 
 
 def followers(server):

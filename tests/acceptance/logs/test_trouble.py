@@ -11,6 +11,7 @@ import pytest
 
 from support.log_stream import CHATTY, execute, following, records
 from support.server import api_server
+from support.waiting import wait_until
 
 MIB = 1024 * 1024
 LOST_S = 1.0
@@ -120,7 +121,7 @@ def dispatch(server, count):
         assert answer.raise_for_status().json()["status"] == "completed"
 
 
-def logs_through_a_full_disk(folder, full):
+def assert_only_logs_are_lost_and_counted(folder, full):
     """Every invocation is logged before, during and after; all are stored or counted, and the host works on."""
     with api_server(folder, ISP_PLUGINS_LOG_QUEUE_SIZE="100") as server:
         plugin = server.plugin(CHATTY, enabled=True, log_level="DEBUG")
@@ -134,10 +135,7 @@ def logs_through_a_full_disk(folder, full):
             page = server.admin.get("/plugins/logs", params=invoked)
             assert page.raise_for_status().json()["total"] == 50
             assert server.admin.get("/plugins/logs/usage").json()["dropped"] > 0
-        deadline = time.monotonic() + 60
-        while not usage_of(server, plugin)["dropped"]:
-            assert time.monotonic() < deadline, server.process.log.read_text()
-            time.sleep(0.05)
+        wait_until(lambda: usage_of(server, plugin)["dropped"], seen=server.process.log.read_text)
         dispatch(server, 50)
         stored = server.admin.get("/plugins/logs", params=invoked).json()["total"]
         assert stored + usage_of(server, plugin)["dropped"] == 400
@@ -148,11 +146,11 @@ def logs_through_a_full_disk(folder, full):
 
 
 def test_a_disk_that_is_full_loses_only_logs_and_counts_them(small_disk):
-    logs_through_a_full_disk(small_disk, full_by_filling)
+    assert_only_logs_are_lost_and_counted(small_disk, full_by_filling)
 
 
 def test_a_quota_that_is_used_up_loses_only_logs_and_counts_them(tmp_path):
-    logs_through_a_full_disk(tmp_path, full_by_limit)
+    assert_only_logs_are_lost_and_counted(tmp_path, full_by_limit)
 
 
 def test_a_kill_in_the_middle_of_a_batch_costs_at_most_the_last_second(tmp_path):
@@ -160,10 +158,7 @@ def test_a_kill_in_the_middle_of_a_batch_costs_at_most_the_last_second(tmp_path)
     with api_server(tmp_path) as server:
         plugin = server.plugin(STEADY, enabled=True)
         execute(server, plugin, "write", str(witness))
-        deadline = time.monotonic() + 60
-        while not witness.exists() or witness.stat().st_size < WRITTEN:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: witness.exists() and witness.stat().st_size >= WRITTEN)
         server.process.kill()
         written = [float(line) for line in witness.read_text().splitlines() if "." in line]
         server.process.start()

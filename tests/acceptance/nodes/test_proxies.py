@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
@@ -14,6 +13,7 @@ from support.commands import free_port
 from support.front import PROGRAMS, address, certificate, program_of, running, tried
 from support.installing import CODE, index, installed, plugin
 from support.node_servers import node_servers
+from support.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.soak, pytest.mark.timeout(900)]
 QUOTES = """
@@ -55,13 +55,6 @@ def servers(postgres_server, tmp_path_factory):
         yield found
 
 
-def until(condition, *, within=60):
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.1)
-
-
 def answers(client):
     try:
         return client.post("/hooks/quote/dispatch", json={"payload": 1}).json().get("value") == 2
@@ -83,13 +76,13 @@ def test_nodes_behind_a_proxy_serve_as_one(program, servers, tmp_path):
             base_url=f"{address(program, port)}/api/v1", headers=key, timeout=60, verify=False
         ) as client,
     ):
-        until(lambda: answers(client))
-        _stream(client, servers.quoting)
-        _upload(client, program, tmp_path)
-        _lose_a_node(client, servers)
+        wait_until(lambda: answers(client))
+        _assert_streams(client, servers.quoting)
+        _assert_takes_an_upload(client, program, tmp_path)
+        _assert_does_without_a_node(client, servers)
 
 
-def _stream(client, quoting):
+def _assert_streams(client, quoting):
     """An event comes while the stream is open, and is not held back."""
     query = {"plugin_id": quoting, "q": "through the proxy"}
     with client.stream("GET", "/plugins/logs/stream", params=query) as stream:
@@ -102,19 +95,19 @@ def _stream(client, quoting):
         assert seen
 
 
-def _upload(client, program, folder):
+def _assert_takes_an_upload(client, program, folder):
     """A package larger than what proxies take by themselves."""
     wheel = plugin(folder, f"sample_{program}", code=f"BALLAST = {os.urandom(1_500_000).hex()!r}\n" + CODE)
     assert wheel.stat().st_size > 1024 * 1024
     made = installed(client, wheel, auto_enable=True)
-    until(lambda: client.get(f"/plugins/{made['id']}").json().get("state") == "active")
+    wait_until(lambda: client.get(f"/plugins/{made['id']}").json().get("state") == "active")
 
 
-def _lose_a_node(client, servers):
+def _assert_does_without_a_node(client, servers):
     """No call fails for long when a node goes, and none when it comes back."""
     servers.all[1].kill()
     try:
-        until(lambda: all(answers(client) for _ in range(10)))
+        wait_until(lambda: all(answers(client) for _ in range(10)))
     finally:
         servers.all[1].start()
-    until(lambda: all(answers(client) for _ in range(10)))
+    wait_until(lambda: all(answers(client) for _ in range(10)))

@@ -1,8 +1,7 @@
 """Two server processes on one PostgreSQL are one system, whichever of them is asked."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from support.node_servers import NodeServers, node_servers
 from support.server import assert_problem
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.postgres
 QUOTES = """
@@ -48,13 +48,6 @@ def servers(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> I
         yield found
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
-
-
 def said(servers: NodeServers) -> list[Any]:
     """What each node makes of 1."""
     return [
@@ -66,11 +59,11 @@ def said(servers: NodeServers) -> list[Any]:
 def test_plugin_is_managed_on_whichever_node_is_asked(servers: NodeServers) -> None:
     one, two = servers.clients
     plugin_id = servers.plugin("pricing", QUOTES, config_schema=SCHEMA)
-    until(lambda: two.get(f"/plugins/{plugin_id}").is_success)
+    wait_until(lambda: two.get(f"/plugins/{plugin_id}").is_success)
     two.post(f"/plugins/{plugin_id}/enable").raise_for_status()
-    until(lambda: said(servers) == [2, 2])
+    wait_until(lambda: said(servers) == [2, 2])
     two.put(f"/plugins/{plugin_id}/config", json={"values": {"extra": 6}}).raise_for_status()
-    until(lambda: said(servers) == [7, 7])
+    wait_until(lambda: said(servers) == [7, 7])
 
     etag = one.get(f"/plugins/{plugin_id}").headers["ETag"]
     one.put(f"/plugins/{plugin_id}", json={"author": "ada"}, headers={"If-Match": etag}).raise_for_status()
@@ -80,16 +73,16 @@ def test_plugin_is_managed_on_whichever_node_is_asked(servers: NodeServers) -> N
     servers.all[1].kill()
     one.put(f"/plugins/{plugin_id}/config", json={"values": {"extra": 9}}).raise_for_status()
     servers.all[1].start()
-    until(lambda: said(servers) == [10, 10])
+    wait_until(lambda: said(servers) == [10, 10])
 
     one.delete(f"/plugins/{plugin_id}").raise_for_status()
-    until(lambda: two.get(f"/plugins/{plugin_id}").status_code == 404)
+    wait_until(lambda: two.get(f"/plugins/{plugin_id}").status_code == 404)
 
 
 def test_key_made_on_one_node_opens_the_other(servers: NodeServers) -> None:
     one, two = servers.clients
     made = one.post("/keys", json={"name": "viewer", "role": "viewer"}).raise_for_status().json()
     header = {"X-API-Key": made["token"]}
-    until(lambda: two.get("/me", headers=header).is_success)
+    wait_until(lambda: two.get("/me", headers=header).is_success)
     one.delete(f"/keys/{made['id']}").raise_for_status()
-    until(lambda: two.get("/me", headers=header).status_code == 401)
+    assert wait_until(lambda: two.get("/me", headers=header).status_code == 401)

@@ -68,7 +68,7 @@ async def test_every_node_reports_the_generation_that_it_applied(nodes: Nodes) -
         rows = await nodes.ask("SELECT node, state, generation FROM plugin_instances ORDER BY node")
         return [tuple(row) for row in rows] == [("one", "active", wanted), ("two", "active", wanted)]
 
-    await until(reported, within=LONG)
+    assert await until(reported, within=LONG)
 
 
 async def test_change_is_audited_once_by_the_node_that_was_asked(nodes: Nodes) -> None:
@@ -106,7 +106,7 @@ async def test_event_subscription_counts_on_every_node(nodes: Nodes) -> None:
     payload = {"name": "Ada", "status": "active"}
     await one.dispatch("customer_created", payload | {"id": 1})
     await two.dispatch("customer_created", payload | {"id": 2})
-    await until(lambda: file.exists() and set(file.read_text().split()) == {"1", "2"}, within=LONG)
+    assert await until(lambda: file.exists() and set(file.read_text().split()) == {"1", "2"}, within=LONG)
 
 
 async def test_wanted_plugin_that_fails_on_one_node_alone_is_tried_again_there(nodes: Nodes) -> None:

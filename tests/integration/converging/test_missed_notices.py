@@ -30,12 +30,13 @@ async def test_lost_connection_comes_back_and_nothing_is_missed(nodes: Nodes) ->
 
 async def test_poll_brings_what_no_notice_told(nodes: Nodes, monkeypatch) -> None:
     monkeypatch.setattr(listening, "CHANNEL", "another_channel")
-    one, _ = await nodes.open("one", "two", node_poll=0.1)
+    one, two = await nodes.open("one", "two", node_poll=0.1)
     plugin = await one.manager.register(nodes.write("pricing", QUOTES), ADA)
     await one.manager.enable(plugin.id, ADA)
     await nodes.active(plugin.id)
     await one.manager.delete(plugin.id, ADA)
     await nodes.gone(plugin.id)
+    assert plugin.id not in two.directory
 
 
 async def test_operator_need_not_wait_for_a_node_that_has_not_heard_yet(nodes: Nodes, monkeypatch) -> None:

@@ -146,4 +146,4 @@ async def test_uninstalled_on_one_node_is_gone_on_all(nodes: Nodes) -> None:
     plugin_id = await installed(nodes, one)
     await two.uninstaller.uninstall(plugin_id, ADA)
     await nodes.gone(plugin_id)
-    await until(lambda: not one.manager._stage.instances, within=LONG)
+    assert await until(lambda: not one.manager._stage.instances, within=LONG)

@@ -11,7 +11,7 @@ from support.postgres_crash import crashing_postgres
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
 
 
-async def _try(folder, *, nodes, events, kills, seed, within):
+async def assert_every_event_arrives(folder, *, nodes, events, kills, seed, within):
     with crashing_postgres() as postgres, chaos(postgres, folder, nodes=nodes, seed=seed) as one:
         await asyncio.gather(one.dispatch(events), one.kill(kills, events))
         await one.check(events, within)
@@ -21,7 +21,7 @@ async def _try(folder, *, nodes, events, kills, seed, within):
 
 @pytest.mark.parametrize("nodes", [1, 2])
 async def test_isolated_plugin_gets_every_event_whatever_is_killed(tmp_path, nodes):
-    await _try(tmp_path, nodes=nodes, events=36, kills=3, seed=nodes, within=240)
+    await assert_every_event_arrives(tmp_path, nodes=nodes, events=36, kills=3, seed=nodes, within=240)
 
 
 @pytest.mark.soak
@@ -32,4 +32,6 @@ async def test_isolated_plugin_gets_every_event_under_hundreds_of_kills(tmp_path
     events, kills = (
         int(os.environ.get(name, given)) for name, given in (("SOAK_EVENTS", "100000"), ("SOAK_KILLS", "500"))
     )
-    await _try(tmp_path, nodes=nodes, events=events, kills=kills, seed=events + nodes, within=1800)
+    await assert_every_event_arrives(
+        tmp_path, nodes=nodes, events=events, kills=kills, seed=events + nodes, within=1800
+    )

@@ -154,7 +154,7 @@ async def test_event_whose_host_died_in_its_dispatch_is_delivered_by_the_next(po
     async with database.reading() as session:
         view = await again.store.get(session, post.plugin, subscription)
     again.bind(post.plugin, view, inbox.take)
-    await until(lambda: inbox.numbers == [1])
+    assert await until(lambda: inbox.numbers == [1])
     await again.close()
 
 
@@ -258,7 +258,7 @@ async def test_lease_that_ran_out_is_taken_over_by_another_node(database, keyrin
         second.bind(second.plugin, view, inbox.take)
         await second.engine.dispatch(HOOK, {"id": 1, "n": 1})
         await until(lambda: inbox.numbers == [1])
-        await until(lambda: _owner(second, subscription, "second"))
+        assert await until(lambda: _owner(second, subscription, "second"))
         await first.close()
 
 

@@ -67,7 +67,7 @@ async def follow(child, kept, lines, draw):
     assert lines is not None, "the last life ended before all was delivered"
 
 
-async def check(database, kept, effects, count):
+async def assert_nothing_lost(database, kept, effects, count):
     assert kept == set(range(count))
     assert {int(number) for _, _, number, _ in effects} == set(range(count))
     firsts = defaultdict(list)
@@ -89,7 +89,7 @@ async def test_nothing_is_lost_by_kill_9(database_url, database, keyring, tmp_pa
     if database.dialect == "sqlite":
         await database.close()  # one data directory has one host
     kept, effects = await run_and_kill(database_url, tmp_path, count=60, kills=5, seed=7)
-    await check(database, kept, effects, 60)
+    await assert_nothing_lost(database, kept, effects, 60)
 
 
 @pytest.mark.soak
@@ -100,4 +100,4 @@ async def test_nothing_is_lost_by_many_kills(database_url, database, keyring, tm
     kept, effects = await run_and_kill(
         database_url, tmp_path, count=count, kills=250, seed=11, patience_s=3600
     )
-    await check(database, kept, effects, count)
+    await assert_nothing_lost(database, kept, effects, count)

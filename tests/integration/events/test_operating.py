@@ -280,7 +280,7 @@ async def test_new_subscription_begins_where_it_is_told(post, inbox, place, expe
     more = {} if place is None else {"start_from": place}
     await post.subscribe(post.plugin, inbox.take, **more)
     await post.engine.dispatch(HOOK, {"id": 1, "n": 3})
-    await until(lambda: inbox.numbers == expected)
+    assert await until(lambda: inbox.numbers == expected)
 
 
 async def _nothing(_):

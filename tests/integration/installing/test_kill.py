@@ -61,21 +61,21 @@ async def test_killed_once_it_is_registered_is_finished(step: str, tmp_path: Pat
     async with reopened(tmp_path) as system:
         ended = await only_operation(system)
         assert (ended.state, ended.error) == (OperationState.SUCCEEDED, None)
-        await looks_installed(system)
+        await assert_installed(system)
 
 
 @pytest.mark.timeout(300)
 async def test_killed_at_any_moment_is_whole_or_nothing(tmp_path: Path) -> None:
-    await kill_at_random(tmp_path, times=5)
+    await assert_whole_or_nothing_when_killed(tmp_path, times=5)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 async def test_killed_fifty_times_is_whole_or_nothing(tmp_path: Path) -> None:
-    await kill_at_random(tmp_path, times=50)
+    await assert_whole_or_nothing_when_killed(tmp_path, times=50)
 
 
-async def kill_at_random(folder: Path, *, times: int) -> None:
+async def assert_whole_or_nothing_when_killed(folder: Path, *, times: int) -> None:
     for number in range(times):
         place = folder / str(number)
         await kill_in(place, "-", life_s=random.uniform(0, LONGEST_LIFE_S))
@@ -84,7 +84,7 @@ async def kill_at_random(folder: Path, *, times: int) -> None:
                 ended = await system.operations.wait(operation.id, 60)
                 assert ended.is_ended
                 if ended.state is OperationState.SUCCEEDED:
-                    await looks_installed(system)
+                    await assert_installed(system)
                 else:
                     assert (len(system.directory), files_of(system.settings.data_dir)) == (0, NOTHING)
             assert (await system.audit.verify()).ok
@@ -102,7 +102,7 @@ async def only_operation(system: PluginSystem):
     return ended
 
 
-async def looks_installed(system: PluginSystem) -> None:
+async def assert_installed(system: PluginSystem) -> None:
     record = system.directory.by_name("sample")
     assert record.state is State.ACTIVE
     resolved = await system.configuration.resolved(record.id, ConfigSchema.of(record.config_schema))

@@ -94,7 +94,7 @@ def ordered(folder: Path, version: str) -> InstallOrder:
 async def test_killed_in_a_step_of_an_upgrade_is_old_or_new_as_a_whole(
     step: str, first: Path, tmp_path: Path
 ) -> None:
-    await in_the_step(first, tmp_path, "2.0.0", step, times=5)
+    await assert_whole_when_killed_in_step(first, tmp_path, "2.0.0", step, times=5)
 
 
 @pytest.mark.timeout(300)
@@ -102,14 +102,14 @@ async def test_killed_in_a_step_of_an_upgrade_is_old_or_new_as_a_whole(
 async def test_killed_in_a_step_of_a_rollback_is_old_or_new_as_a_whole(
     step: str, second: Path, tmp_path: Path
 ) -> None:
-    await in_the_step(second, tmp_path, "-", step, times=5)
+    await assert_whole_when_killed_in_step(second, tmp_path, "-", step, times=5)
 
 
 @pytest.mark.timeout(300)
 async def test_killed_at_any_moment_is_old_or_new_as_a_whole(
     first: Path, second: Path, tmp_path: Path
 ) -> None:
-    await at_random(first, second, tmp_path, times=2)
+    await assert_whole_when_killed_at_random(first, second, tmp_path, times=2)
 
 
 @pytest.mark.soak
@@ -118,7 +118,7 @@ async def test_killed_at_any_moment_is_old_or_new_as_a_whole(
 async def test_killed_fifty_times_in_a_step_of_an_upgrade_is_old_or_new_as_a_whole(
     step: str, first: Path, tmp_path: Path
 ) -> None:
-    await in_the_step(first, tmp_path, "2.0.0", step, times=50)
+    await assert_whole_when_killed_in_step(first, tmp_path, "2.0.0", step, times=50)
 
 
 @pytest.mark.soak
@@ -127,13 +127,13 @@ async def test_killed_fifty_times_in_a_step_of_an_upgrade_is_old_or_new_as_a_who
 async def test_killed_fifty_times_in_a_step_of_a_rollback_is_old_or_new_as_a_whole(
     step: str, second: Path, tmp_path: Path
 ) -> None:
-    await in_the_step(second, tmp_path, "-", step, times=50)
+    await assert_whole_when_killed_in_step(second, tmp_path, "-", step, times=50)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 async def test_killed_fifty_times_is_old_or_new_as_a_whole(first: Path, second: Path, tmp_path: Path) -> None:
-    await at_random(first, second, tmp_path, times=50)
+    await assert_whole_when_killed_at_random(first, second, tmp_path, times=50)
 
 
 def test_no_step_is_left_out() -> None:
@@ -146,21 +146,23 @@ def test_no_step_is_left_out() -> None:
     assert ROLLBACK_STEPS == upgrading.ROLLBACK_STEPS
 
 
-async def at_random(first: Path, second: Path, folder: Path, *, times: int) -> None:
+async def assert_whole_when_killed_at_random(first: Path, second: Path, folder: Path, *, times: int) -> None:
     for number in range(times):
         life_s = random.uniform(0, LONGEST_LIFE_S)
-        await killed_and_whole(first, folder / f"up{number}", "2.0.0", "-", life_s)
-        await killed_and_whole(second, folder / f"back{number}", "-", "-", life_s / 2)
+        await assert_whole_after_kill(first, folder / f"up{number}", "2.0.0", "-", life_s)
+        await assert_whole_after_kill(second, folder / f"back{number}", "-", "-", life_s / 2)
 
 
-async def in_the_step(origin: Path, folder: Path, target: str, step: str, *, times: int) -> None:
+async def assert_whole_when_killed_in_step(
+    origin: Path, folder: Path, target: str, step: str, *, times: int
+) -> None:
     """Killed as soon as the step is reached, and then at any moment of what a switch takes: nothing else holds the switch."""
     for number in range(times):
         more_s = random.uniform(0, LONGEST_SWITCH_S) if step == "switch" and number else 0.0
-        await killed_and_whole(origin, folder / str(number), target, step, more_s=more_s)
+        await assert_whole_after_kill(origin, folder / str(number), target, step, more_s=more_s)
 
 
-async def killed_and_whole(
+async def assert_whole_after_kill(
     origin: Path, folder: Path, target: str, step: str, life_s: float | None = None, *, more_s: float = 0.0
 ) -> None:
     """Kill it once it is in the step and so much later, or so long after it began; then it must be whole."""
@@ -170,11 +172,11 @@ async def killed_and_whole(
     async with opened(folder) as system:
         for operation in (await system.operations.page(OperationFilters())).items:
             assert (await system.operations.wait(operation.id, 60)).is_ended
-        await is_whole(system)
+        await assert_whole(system)
     await asyncio.to_thread(shutil.rmtree, folder)
 
 
-async def is_whole(system: PluginSystem) -> None:
+async def assert_whole(system: PluginSystem) -> None:
     """Version, release, configuration, subscriptions, storage, code, environment and files all belong to one version, and that works."""
     record = system.directory.by_name("sample")
     assert record.state is State.ACTIVE

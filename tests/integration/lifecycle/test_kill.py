@@ -29,45 +29,47 @@ LONGEST_LIFE_WITH_WORKERS_S = 2.0
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_killed_host_finds_every_plugin_whole(operation: str, tmp_path: Path) -> None:
-    await kill_and_look(operation, tmp_path, times=5)
+    await assert_whole_when_killed(operation, tmp_path, times=5)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_host_killed_fifty_times_finds_every_plugin_whole(operation: str, tmp_path: Path) -> None:
-    await kill_and_look(operation, tmp_path, times=50)
+    await assert_whole_when_killed(operation, tmp_path, times=50)
 
 
 @pytest.mark.timeout(600)
 async def test_killed_host_leaves_no_worker_and_finds_every_plugin_whole(tmp_path: Path) -> None:
     for number, operation in enumerate(WITH_WORKERS):
-        await kill_with_workers(operation, tmp_path / str(number))
+        await assert_whole_and_workerless_when_killed(operation, tmp_path / str(number))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 async def test_host_killed_fifty_times_leaves_no_worker_and_finds_every_plugin_whole(tmp_path: Path) -> None:
     for number in range(50):
-        await kill_with_workers(WITH_WORKERS[number % len(WITH_WORKERS)], tmp_path / str(number))
+        await assert_whole_and_workerless_when_killed(
+            WITH_WORKERS[number % len(WITH_WORKERS)], tmp_path / str(number)
+        )
 
 
-async def kill_and_look(operation: str, folder: Path, *, times: int) -> None:
+async def assert_whole_when_killed(operation: str, folder: Path, *, times: int) -> None:
     for number in range(times):
         data_dir = folder / str(number)
         said = await lines_until_killed(data_dir, operation, random.uniform(0, LONGEST_LIFE_S))
         async with PluginSystem.open(Settings(data_dir=data_dir)) as system:
-            await look(system, operation, said)
+            await assert_as_asked_for(system, operation, said)
 
 
-async def kill_with_workers(operation: str, data_dir: Path) -> None:
+async def assert_whole_and_workerless_when_killed(operation: str, data_dir: Path) -> None:
     """The same with plugins in workers, called all the while: none outlives its host, and the next start has one for each that is enabled."""
     life_s = random.uniform(0, LONGEST_LIFE_WITH_WORKERS_S)
     said = await lines_until_killed(data_dir, operation, life_s, runtime="process")
     await until(lambda: not working_in(data_dir), within=60)
     settings = Settings(data_dir=data_dir, load_timeout=60.0, worker_handshake_timeout=60.0)
     async with PluginSystem.open(settings) as system:
-        await look(system, operation, said)
+        await assert_as_asked_for(system, operation, said)
         active = [record for record in system.directory if record.state is State.ACTIVE]
         workers = [system.manager.workers.of(record.id).pid for record in active]
         assert sorted(working_in(data_dir)) == sorted(workers)
@@ -109,7 +111,7 @@ async def read_into(said: list[str], process: AsyncForked) -> None:
         said.append(line.decode().strip())
 
 
-async def look(system: PluginSystem, operation: str, said: list[str]) -> None:
+async def assert_as_asked_for(system: PluginSystem, operation: str, said: list[str]) -> None:
     """Everything is whole, and as it was asked for."""
     await look_at_every_plugin(system)
     assert (await system.audit.verify()).ok

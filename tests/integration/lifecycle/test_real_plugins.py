@@ -13,6 +13,7 @@ from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.fakes_lifecycle import ADA
+from support.waiting import until
 
 Write = Callable[..., PluginDraft]
 GREETER = """
@@ -148,9 +149,7 @@ async def test_plugin_whose_calls_hang_is_quarantined(data_dir: Path, write: Wri
         plugin = await enabled(system, write("hangs", body))
         for _ in range(2):
             await system.dispatch("customer_created", {"id": 1}, timeout_ms=50)
-        async with asyncio.timeout(20):
-            while system.directory.get(plugin.id).state is not State.QUARANTINED:
-                await asyncio.sleep(0.01)
+        assert await until(lambda: system.directory.get(plugin.id).state is State.QUARANTINED, within=20)
         assert await values(system) == []
 
 
@@ -168,9 +167,7 @@ async def test_hanging_executes_quarantine_too(data_dir: Path, write: Write) -> 
         for _ in range(2):
             with pytest.raises(Exception, match="did not return"):
                 await system.manager.execute(plugin.id, "hang", {}, ADA)
-        async with asyncio.timeout(20):
-            while system.directory.get(plugin.id).state is not State.QUARANTINED:
-                await asyncio.sleep(0.01)
+        assert await until(lambda: system.directory.get(plugin.id).state is State.QUARANTINED, within=20)
 
 
 async def test_failed_plugin_comes_up_by_itself_once_it_is_mended(quick: Settings, write: Write) -> None:
@@ -181,9 +178,7 @@ async def test_failed_plugin_comes_up_by_itself_once_it_is_mended(quick: Setting
     async with PluginSystem.open(quick) as system:
         assert system.directory.get(plugin.id).state in {State.FAILED, State.ENABLING}  # tried anew already
         write("greeter", GREETER.format(version=2))
-        async with asyncio.timeout(20):
-            while system.directory.get(plugin.id).state is not State.ACTIVE:
-                await asyncio.sleep(0.01)
+        await until(lambda: system.directory.get(plugin.id).state is State.ACTIVE, within=20)
         assert await values(system) == [2]
 
 
@@ -198,6 +193,8 @@ async def test_plugin_keeps_its_values_and_hears_of_others(system: PluginSystem,
     """
     listener = await enabled(system, write("listener", body))
     await enabled(system, write("greeter", GREETER.format(version=1)))
-    async with asyncio.timeout(20):
-        while (await system.manager.execute(listener.id, "what", {}, ADA)).value != "greeter":
-            await asyncio.sleep(0.01)
+
+    async def heard() -> bool:
+        return (await system.manager.execute(listener.id, "what", {}, ADA)).value == "greeter"
+
+    assert await until(heard, within=20)

@@ -66,7 +66,7 @@ async def test_killed_worker_leaves_every_call_answered_and_the_plugin_whole(
     async with busy:
         for _ in range(times):
             await busy.kill_one(random.uniform(0, LONGEST_LIFE_S))
-    await busy.look(times)
+    await busy.assert_whole(times)
 
 
 class Busy:
@@ -161,7 +161,7 @@ class Busy:
         self._asked += 1
         return self._asked
 
-    async def look(self, times: int) -> None:
+    async def assert_whole(self, times: int) -> None:
         """One worker lives, it answers with the last configuration, and every death is told."""
         system = self.system
         await until(lambda: system.directory.get(self.id).state is State.ACTIVE, within=60)

@@ -1,6 +1,5 @@
 """Plugins in processes of their own through the whole lifecycle: registered, enabled, called, killed, brought back."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -19,7 +18,7 @@ from isp_plugins.system import PluginSystem
 from isp_plugins.telemetry.records import LogFilters
 from support.fakes_lifecycle import ADA
 from support.forked import Forked
-from support.waiting import until
+from support.waiting import until, wait_until
 
 Write = Callable[..., PluginDraft]
 BODY = """
@@ -220,7 +219,7 @@ def test_no_worker_outlives_a_host_that_is_killed(tmp_path: Path) -> None:
         pid = int(host.stdout.readline())
         host.kill()
         host.wait()
-    asyncio.run(until(lambda: not _lives(pid)))
+    assert wait_until(lambda: not _lives(pid))
 
 
 def _lives(pid: int) -> bool:

@@ -84,25 +84,25 @@ async def test_a_node_on_a_slow_network_is_no_lost_node(postgres_url, tmp_path):
 def test_both_ends_of_a_connection_are_watched():
     port = free_port()
     with running_postgres([*FAST, "listen_addresses=127.0.0.1", f"port={port}"]):
-        asyncio.run(_watched(f"postgresql://postgres:@127.0.0.1:{port}/postgres"))
+        asyncio.run(assert_own_connections_are_watched(f"postgresql://postgres:@127.0.0.1:{port}/postgres"))
 
 
-async def _watched(url):
+async def assert_own_connections_are_watched(url):
     database = await Database.open(url)
     try:
         async with database.transaction() as session:
             connection = await session.connection()
-            await expect_watched((await connection.get_raw_connection()).driver_connection)
+            await assert_watched((await connection.get_raw_connection()).driver_connection)
         own = await links.connect(url, name="test")
         try:
-            await expect_watched(own)
+            await assert_watched(own)
         finally:
             await own.close()
     finally:
         await database.close()
 
 
-async def expect_watched(connection):
+async def assert_watched(connection):
     link = connection._transport.get_extra_info("socket")
     assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == links.IDLE_S

@@ -81,7 +81,7 @@ async def killed(installation, staging, step, delay):
     installation.check()
 
 
-async def rehearse(folder, times, seed):
+async def assert_kills_leave_nothing(folder, times, seed):
     chance = random.Random(seed)
     installation = Installation(folder)
     for number in range(times):
@@ -93,9 +93,9 @@ async def rehearse(folder, times, seed):
 
 
 async def test_kill_in_every_step_leaves_nothing_half_done(tmp_path):
-    await rehearse(tmp_path, len(STEPS), 7)
+    await assert_kills_leave_nothing(tmp_path, len(STEPS), 7)
 
 
 @pytest.mark.soak
 async def test_fifty_kills_leave_nothing_half_done(tmp_path):
-    await rehearse(tmp_path, 50, 11)
+    await assert_kills_leave_nothing(tmp_path, 50, 11)

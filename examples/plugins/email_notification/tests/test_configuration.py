@@ -59,7 +59,8 @@ def test_values_that_do_not_fit_together_are_refused(
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])
 def test_login_may_be_unencrypted_on_this_machine(start: Start, host: str) -> None:
-    start(CONFIG | {"smtp_server": host, "username": "isp", "password": "p", "security": "none"})
+    harness = start(CONFIG | {"smtp_server": host, "username": "isp", "password": "p", "security": "none"})
+    assert harness.plugin.config["security"] == "none"
 
 
 def test_new_configuration_takes_effect_while_running(

@@ -83,14 +83,15 @@ def start(tmp_path: Path, host: FakeHost) -> Iterator[Callable[..., PluginHarnes
 
 
 @pytest.fixture
-def until() -> Callable[..., None]:
-    """Wait for a condition."""
+def until() -> Callable[..., Any]:
+    """Wait for a condition, and return what it returned."""
 
-    def wait(condition: Callable[[], Any], what: str = "it") -> None:
+    def wait(condition: Callable[[], Any], what: str = "it") -> Any:
         deadline = time.monotonic() + WAIT_S
-        while not condition():
+        while not (found := condition()):
             assert time.monotonic() < deadline, f"{what} did not happen"
             time.sleep(0.01)
+        return found
 
     return wait
 

@@ -76,7 +76,7 @@ def test_updated_address_is_followed(plugin: Any, fleet: Any, until: Any) -> Non
         "port": {"old": first["port"], "new": second["port"]},
     }
     plugin.action("update_device", {"id": 1, "changes": change}, hook="device_updated")
-    until(lambda: plugin.call("check_device_status", {"id": 1})["status"] == "online")
+    assert until(lambda: plugin.call("check_device_status", {"id": 1})["status"] == "online")
 
 
 def test_address_that_is_taken_away_ends_the_watching(plugin: Any, fleet: Any) -> None:

@@ -136,7 +136,7 @@ def test_change_during_a_restart_is_told_afterwards(
     plugin.stop()
     fleet.down(1)
     start(config)
-    until(lambda: changes() == [(1, "up", "down")])
+    assert until(lambda: changes() == [(1, "up", "down")])
 
 
 def test_change_that_was_not_told_before_the_end_is_told_after_the_restart(
@@ -162,7 +162,7 @@ def test_dispatch_that_fails_is_tried_again(
     until(changes)
     until(lambda: plugin.health()["status"] == "degraded")
     until(lambda: len(changes()) == 2)
-    until(lambda: plugin.health()["status"] == "healthy")
+    assert until(lambda: plugin.health()["status"] == "healthy")
 
 
 def test_nothing_is_written_for_probes_that_change_nothing(
