@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import tarfile
 
 import pytest
 
@@ -94,6 +95,14 @@ def save(settings, target, *, with_key=True):
     return back_up(settings, target, with_key=with_key, clock=SystemClock())
 
 
+def mode_in(backup, name):
+    """The mode of a file of a backup, as whoever unpacks it gets it."""
+    if backup.is_dir():
+        return stat.S_IMODE((backup / name).stat().st_mode)
+    with tarfile.open(backup) as archive:
+        return archive.getmember(name).mode
+
+
 @pytest.mark.parametrize("name", ["copy", "copy.tar", "copy.tar.gz"])
 async def test_restored_system_has_everything(name, tmp_path):
     old, new, book = settings_of(tmp_path / "old"), settings_of(tmp_path / "new"), tmp_path / "book"
@@ -101,11 +110,14 @@ async def test_restored_system_has_everything(name, tmp_path):
         await register(system, book)
         made = save(old, tmp_path / name)
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) & 0o077 == 0
+    for private in ("database.db", "secrets.key"):
+        assert mode_in(tmp_path / name, private) == 0o600
     assert made["missing"] == []
     came = await restore(new, tmp_path / name)
     assert came["audit"]["intact"], came
     assert came["unreadable_secrets"] == []
-    assert stat.S_IMODE((new.data_dir / "secrets.key").stat().st_mode) == 0o600
+    for private in ("isp-plugins.db", "secrets.key"):
+        assert stat.S_IMODE((new.data_dir / private).stat().st_mode) == 0o600
     async with PluginSystem.open(new) as system:
         assert system.directory.by_name("booker").state is State.ACTIVE
         assert (await system.audit.verify()).ok

@@ -41,7 +41,17 @@ def test_repository_on_the_server_is_a_folder_of_the_server(tmp_path, scheme):
     url = f"{scheme}://{tmp_path}"
     with pytest.raises(LocalSourceRefusedError):
         source_of(SourceType.GIT, url, version=None, roots=())
-    assert source_of(SourceType.GIT, url, version=None, roots=(tmp_path,)).location == url
+    assert source_of(SourceType.GIT, url, version=None, roots=(tmp_path,)).location == tmp_path.as_uri()
+
+
+@pytest.mark.parametrize("rest", ["?/../../secret", "#/../../secret", "/../link"])
+def test_git_gets_the_folder_that_was_looked_at_and_no_other_reading_of_its_url(tmp_path, rest):
+    root = tmp_path / "root"
+    for folder in (root / "repository", root / "repository?", root / "repository#", tmp_path / "secret"):
+        folder.mkdir(parents=True)
+    (root / "link").symlink_to(root / "repository")
+    found = source_of(SourceType.GIT, f"file://{root}/repository{rest}", version=None, roots=(root,))
+    assert found.location == (root / "repository").as_uri()
 
 
 def test_folder_is_refused_unless_the_operator_allowed_its_root(tmp_path):

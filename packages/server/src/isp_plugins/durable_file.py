@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,13 @@ def create_private(target: Path, content: str) -> bool:
         part.unlink(missing_ok=True)
     _sync(target.parent)
     return True
+
+
+def copy_private(source: Path, target: Path) -> None:
+    """Copy a file to a new one of mode 0600, whatever the source's is; `FileExistsError`. The caller sees that it is whole."""
+    handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as copy, source.open("rb") as given:
+        shutil.copyfileobj(given, copy)
 
 
 def _sync(path: Path) -> None:

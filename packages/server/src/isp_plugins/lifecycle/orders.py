@@ -92,7 +92,8 @@ def source_of(
         raise RegistryAbsentError(location=location)
     if source_type is SourceType.GIT:
         if urlsplit(location).scheme == LOCAL_REPOSITORY:
-            _allowed(unquote(urlsplit(location).path), roots)
+            # What was looked at, and no other reading of the URL, is what git gets.
+            location = _allowed(unquote(urlsplit(location).path), roots).as_uri()
         return Source(SourceKind.GIT, location, ref=version)
     return Source(SourceKind.DIRECTORY, str(_allowed(location, roots)))
 

@@ -25,7 +25,7 @@ class Uv:
         self._limits = limits
         self._index_url = settings.package_index_url
         self._offline = settings.package_offline == "yes"
-        self._find_links = _split(settings.package_find_links)
+        self._find_links = settings.find_links_folders
 
     @property
     def index_url(self) -> str | None:
@@ -75,7 +75,3 @@ class Uv:
         if self._offline or offline:
             environment["UV_OFFLINE"] = "1"
         return environment
-
-
-def _split(folders: str | None) -> tuple[Path, ...]:
-    return tuple(Path(part).absolute() for part in (folders or "").split(":") if part)

@@ -86,6 +86,11 @@ class PackageGroup:
     )
 
     @property
+    def find_links_folders(self) -> tuple[Path, ...]:
+        """The operator's folders of wheels."""
+        return folders_of(self.package_find_links or "")
+
+    @property
     def local_source_roots(self) -> tuple[Path, ...]:
         """The folders below which the API may install from."""
         return folders_of(self.local_sources or "")

@@ -3,7 +3,7 @@
 1. The head file may lag behind the database, never lead; so it is copied before.
 2. SQLite is copied by its own online backup, one moment of it; of PostgreSQL only what lies outside is taken, `pg_dump` does the rest.
 3. A plugin that goes between the copy of the database and that of its wheel is noticed, and the database is copied again.
-4. It appears under its name once it is whole, and is for its owner alone.
+4. It appears under its name once it is whole, and is for its owner alone; so are its database and key wherever they are unpacked.
 """
 
 import os
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from isp_plugins.clock import Clock
 from isp_plugins.db.urls import sqlite_file
-from isp_plugins.durable_file import replace_when_written
+from isp_plugins.durable_file import copy_private, replace_when_written
 from isp_plugins.keyring import FILE_NAME as KEY_FILE
 from isp_plugins.packages.moving import rename_into_place
 from isp_plugins.settings import Settings
@@ -58,7 +58,7 @@ def back_up(settings: Settings, target: Path, *, with_key: bool, clock: Clock) -
             _copy(path, part / path.name)
         has_key = with_key and (data_dir / KEY_FILE).is_file()
         if has_key:
-            shutil.copyfile(data_dir / KEY_FILE, part / KEY_FILE)
+            copy_private(data_dir / KEY_FILE, part / KEY_FILE)
         contents = _list(part, settings, with_key=has_key, clock=clock)
         (part / LIST_FILE).write_text(contents.to_json(), encoding="utf-8")
         size = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
@@ -95,6 +95,7 @@ def _copy_database(source: Path, target: Path) -> frozenset[str]:
     target.unlink(missing_ok=True)
     if not source.is_file():
         raise BackupTargetError(path=target.parent, problem=f"there is no database {source}; see --data-dir")
+    target.touch(mode=0o600)  # SQLite keeps the mode of a file that is there
     with (
         closing(sqlite3.connect(source, timeout=BUSY_TIMEOUT_S)) as database,
         closing(sqlite3.connect(target)) as copy,

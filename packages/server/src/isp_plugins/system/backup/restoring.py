@@ -20,6 +20,7 @@ from isp_plugins.actors import LOCAL
 from isp_plugins.audit import AuditTag
 from isp_plugins.db.data_directory import UNFINISHED
 from isp_plugins.db.urls import sqlite_file
+from isp_plugins.durable_file import copy_private
 from isp_plugins.keyring import FILE_NAME as KEY_FILE
 from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.store import PackageStore
@@ -90,12 +91,10 @@ def _fill_files(folder: Path, data_dir: Path, key: Path | None) -> None:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     (data_dir / UNFINISHED).mkdir(mode=0o700)
     for path in sorted(folder.iterdir()):
-        if path.name not in {LIST_FILE, DATABASE, WHEELS}:
+        if path.name not in {LIST_FILE, DATABASE, WHEELS, KEY_FILE}:
             _put(path, data_dir / path.name)
-    if key is not None:
-        _put(key, data_dir / KEY_FILE)
-    if (data_dir / KEY_FILE).is_file():
-        (data_dir / KEY_FILE).chmod(0o600)
+    if key is not None or (folder / KEY_FILE).is_file():
+        copy_private(key or folder / KEY_FILE, data_dir / KEY_FILE)
 
 
 def _wheels_in(folder: Path) -> list[Path]:
@@ -111,8 +110,7 @@ def _new_folder(mark: Path) -> Path:
 def _fill_database(folder: Path, mark: Path, database: Path | None) -> None:
     if database is not None:
         part = mark / DATABASE
-        _put(folder / DATABASE, part)
-        part.chmod(0o600)
+        copy_private(folder / DATABASE, part)
         _sync(part)
         shutil.move(part, database)
 
