@@ -15,7 +15,6 @@ from isp_plugins.contracts.vocabulary import FailurePolicy, SubscriptionType
 from support.hooks import make_engine, own_specs, plugin_id, subscription
 
 OWN_TIMEOUT_MS = 60
-FAILING = {"raise", "exit", "reject", "hang"}
 AWAITED, OFF_LOOP, ON_LOOP = "awaited", "off the loop", "on the loop"
 """Where a dispatch runs: awaited, synchronously in a thread, or synchronously on the loop's own thread."""
 

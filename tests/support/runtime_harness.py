@@ -46,8 +46,6 @@ from support.runtime import PluginFolder, WorkerFolder
 
 FOLDERS = {"in process": PluginFolder, "worker": WorkerFolder}
 HARNESS = "harness"
-EVERYWHERE = (HARNESS, *FOLDERS)
-"""The SDK's own harness, and both runtimes."""
 
 
 Ending = concurrent.futures.Future[Any]
@@ -96,7 +94,7 @@ class RuntimeHarness(PluginHarness):
             return
         try:
             if running is not None:
-                self.cleanup_problem = self._wait(running.stop())
+                self._wait(running.stop())
         finally:
             self._wait(_others_ended())
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -105,7 +103,6 @@ class RuntimeHarness(PluginHarness):
             self._thread = None
 
     _thread: threading.Thread | None = None
-    cleanup_problem: str | None = None
 
     @property
     def plugin(self) -> Any:

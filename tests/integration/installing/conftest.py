@@ -1,6 +1,6 @@
 """A whole plugin system whose packages are plain files, and orders for it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,3 @@ async def bench(settings: Settings, tmp_path: Path) -> AsyncIterator[Bench]:
     packages = FilePackages(settings)
     async with PluginSystem.open(settings, packages=packages) as system:
         yield Bench(system, packages, tmp_path / "packages")
-
-
-OpenBench = Callable[[], Any]

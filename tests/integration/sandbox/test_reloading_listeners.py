@@ -138,9 +138,6 @@ class Clients:
             except (OSError, ValueError) as error:
                 self.problems.append(repr(error))
 
-    def came_from(self, pid):
-        return pid in self.answers[-20:]
-
     async def stop(self):
         self.stopped.set()
         await asyncio.to_thread(lambda: [thread.join() for thread in self.threads])

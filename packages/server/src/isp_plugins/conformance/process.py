@@ -59,11 +59,6 @@ class Subject:
         assert found is not None  # noqa: S101  without WNOHANG it waits until there is one
         return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether the process is not there any more."""
-        return self._ended.is_set()
-
     def hang_up(self) -> None:
         """Close the host's end of the channel."""
         if self.channel.transport is not None:

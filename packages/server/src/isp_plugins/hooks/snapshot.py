@@ -171,11 +171,6 @@ class Snapshot:
         gates = tuple(self.gates.values())
         return next((gate for gate in gates if subscription_id in gate.subscription_ids), None)
 
-    def link_of(self, subscription_id: int) -> Link | None:
-        """The event link of a subscription."""
-        made = self.deliveries.get(subscription_id)
-        return made.links[0] if made else None
-
     def sweep(self, wall: float) -> None:
         """Note which chains ran since the last sweep."""
         for chain in (*tuple(self.chains.values()), *tuple(self.deliveries.values())):
@@ -300,12 +295,6 @@ class Snapshot:
                 if self._known[number].plugin_id == plugin_id
             ]
         return {one.serial: (one.calls, one.errors + one.timeouts) for one in mine}
-
-    def forget_counters(self, subscription_ids: Iterable[int]) -> None:
-        """Drop the counters of subscriptions that were deleted."""
-        with self._lock:
-            for subscription_id in subscription_ids:
-                self._counters.pop(subscription_id, None)
 
 
 def _event_ids(chain: HookChain) -> list[int]:

@@ -1,4 +1,4 @@
-"""What plugins do, written down: their logs, off the hot path."""
+"""What plugins do, written down off the hot path: their logs, statistics and metrics."""
 
 from isp_plugins.telemetry.errors import LogPageTooDeepError
 from isp_plugins.telemetry.logs import PluginLogs

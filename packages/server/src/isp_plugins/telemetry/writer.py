@@ -61,11 +61,6 @@ class LogWriter:
         self.stored = 0
         """Records stored since the start."""
 
-    @property
-    def is_open(self) -> bool:
-        """Whether rows are being stored."""
-        return self._task is not None
-
     def open(self) -> None:
         """Start the task on the running loop; what was written before is stored first."""
         self._stop.clear()

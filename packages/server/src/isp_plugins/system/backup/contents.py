@@ -22,7 +22,6 @@ DATABASE = "database.db"
 WHEELS = "wheels"
 """Folder of the artifacts' wheels, by digest."""
 HEAD_FILE = "audit.head"
-KEPT_AS_THEY_ARE = ("wheelhouse", "sdk")
 LEFT_OUT = frozenset({
     "artifacts", "environments", "package-cache", "bytecode-cache", "staging", "fetching", "trash", "backups",
     LOCK_FILE, HOST_FILE, ADMIN_KEY, KEY_FILE, HEAD_FILE,
