@@ -6,6 +6,7 @@ from typing import Any
 
 from isp_plugin_sdk.calling import causes
 from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
+from isp_plugin_sdk.sandbox.report import Level
 from isp_plugin_sdk.wire import MAX_CALLS, PROTOCOL_VERSION
 from isp_plugin_sdk.wire.codes import Code
 from isp_plugins.clock import Clock
@@ -18,7 +19,7 @@ from isp_plugins.runtime.errors import (
     PluginFailedError,
 )
 from isp_plugins.runtime.refusals import start_failure
-from isp_plugins.runtime.worker.confining import Confinement, Confiner
+from isp_plugins.runtime.worker.confining import Confinement, Confiner, lacking_of
 from isp_plugins.runtime.worker.described import Described, NotDescribedError
 from isp_plugins.runtime.worker.direct import Turn
 from isp_plugins.runtime.worker.errors import (
@@ -180,6 +181,13 @@ class WorkerRuntime:
         reason = worker.confinement.why_not_used(worker.sandbox)
         if reason is not None:
             raise WorkerNotStartedError(plugin=worker.request.plugin_name, reason=reason)
+        if worker.sandbox["level"] != Level.FULL.value:
+            worker.log.note(
+                "It runs with less than the full sandbox (%s): %s. isp-plugins health %s shows each layer.",
+                worker.sandbox["level"],
+                lacking_of(worker.sandbox),
+                worker.request.plugin_name,
+            )
 
 
 def _last_words(worker: Worker, error: WorkerDiedError) -> str:
