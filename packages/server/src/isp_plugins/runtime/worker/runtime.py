@@ -26,6 +26,7 @@ from isp_plugins.runtime.worker.errors import (
     AnswerError,
     OverdueError,
     WorkerDiedError,
+    WorkerDiedStartingError,
     WorkerNotStartedError,
 )
 from isp_plugins.runtime.worker.leftovers import Leftovers
@@ -165,7 +166,8 @@ class WorkerRuntime:
         except AnswerError as error:
             reason = f"it refuses the handshake: {error.message}"
         except WorkerDiedError as error:
-            reason = _last_words(worker, error)
+            how = error.fields["how"]
+            reason = _last_words(worker, f"it ended before it answered the handshake ({how})")
         else:
             if isinstance(answer, dict) and answer.get("protocol") == PROTOCOL_VERSION:
                 self._look_at_sandbox(worker, answer)
@@ -190,10 +192,9 @@ class WorkerRuntime:
             )
 
 
-def _last_words(worker: Worker, error: WorkerDiedError) -> str:
-    """Why a worker ended before anything of the plugin ran: what it printed last says it, above all which part of a required sandbox is lacking."""
+def _last_words(worker: Worker, how: str) -> str:
+    """Why a worker ended before it was of any use: what it printed last says it, above all which part of a required sandbox is lacking."""
     said = " ".join(worker.death.log_tail[-LAST_LINES:]) if worker.death is not None else ""
-    how = f"it ended before it answered the handshake ({error.fields['how']})"
     return f"{how}; the last that it said: {said[-LAST_WORDS:].rstrip('.')}" if said else how
 
 
@@ -230,6 +231,10 @@ async def _initialize(worker: Worker) -> Described:
         failure = _overdue(request, step)
     except AnswerError as error:
         failure = _refused(worker, error)
+    except WorkerDiedError as error:
+        how = _last_words(worker, str(error.fields["how"]))
+        doing = _STEPS.get(step, "initialized" if step else "started")
+        failure = WorkerDiedStartingError(plugin=request.plugin_name, step=doing, how=how)
     except NotDescribedError as error:
         failure = WorkerNotStartedError(plugin=request.plugin_name, reason=str(error))
     finally:
