@@ -85,6 +85,13 @@ def test_api_tells_the_difference_as_mistakes_and_takes_consent(api, packages):
     accepted = next(one for one in entries if one["subject_id"] == str(plugin_id))["details"]["grants"]
     assert accepted["network"] == ["mail.example.net:587"]
     assert accepted["host_calls"] == ["storage", "emit:*"]
+    shown = api.get(f"/plugins/{plugin_id}").json()["release"]["grants"]
+    assert {(one["grant"], one["what"], one["is_weak"]) for one in shown} == {
+        ("network", "mail.example.net:587", False),
+        ("host_calls", "storage", False),
+        ("host_calls", "emit:*", True),
+        ("memory_mb", "128", False),
+    }
 
 
 @pytest.mark.parametrize(("answer", "version"), [(b"n\n", "1.0.0"), (b"y\n", "1.1.0")])

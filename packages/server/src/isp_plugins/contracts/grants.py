@@ -5,11 +5,13 @@
 3. Grants that are weaker than they look are marked, wherever they are shown.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
+from typing import Any
 
+from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
 from isp_plugin_sdk.sandbox.grants import ANY_HOST, ICMP, STORAGE, TCP, UDP, Grants
 from isp_plugin_sdk.sandbox.policy import DEFAULT_FILE_MB, DEFAULT_MEMORY_MB, DEFAULT_OPEN_FILES
 
@@ -53,6 +55,10 @@ class GrantLine:
 
     def __str__(self) -> str:
         return f"{self.grant}: {self.what} ({self.meaning}){'; weaker than the others' if self.weak else ''}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {"grant": self.grant, "what": self.what, "meaning": self.meaning, "is_weak": self.weak}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,14 @@ _WITHOUT_ASKING = {
 def grant_lines(grants: Grants) -> tuple[GrantLine, ...]:
     """Every grant, one line each, in the order in which they are shown."""
     return (*_lines(grants),)
+
+
+def grants_shown(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a stored manifest asks for, as the API shows it; nothing where another host's rules do not let it be read."""
+    try:
+        return [line.to_dict() for line in grant_lines(Grants.of_manifest(manifest))]
+    except GrantsInvalidError:
+        return []
 
 
 def grants_difference(old: Grants, new: Grants) -> GrantsDifference:
