@@ -87,6 +87,9 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator["Servin
 class Serving:
     """One data directory and the server process on it."""
 
+    module = "isp_plugins"
+    """What is started; another one may prepare its process first."""
+
     def __init__(
         self, folder: Path, options: tuple[str, ...] = (), environment: dict[str, str] | None = None
     ) -> None:
@@ -106,7 +109,7 @@ class Serving:
         command = ["serve", "--data-dir", "var", "--port", self.port, *self._options]
         with self.log.open("ab") as stream:
             self._process = Forked(
-                "isp_plugins",
+                self.module,
                 *command,
                 cwd=self.folder,
                 env=clean_environment(**self._environment),

@@ -53,6 +53,10 @@ def test_tests_are_run_and_the_smallest_grants_told(tmp_path_factory, monkeypatc
         "secrets": ["api_key"],
         "processes": True,
     }
+    told = done.stdout.splitlines()
+    written = told.index("Wrote grants.toml: the tests needed")
+    assert "  secrets: api_key (is handed this secret)" in told[written:]
+    assert told[-1].startswith("Next: look it over, put it in the place of [grants] in plugin.toml")
 
 
 def test_failing_tests_are_told_and_the_code_says_so(tmp_path):
@@ -61,3 +65,11 @@ def test_failing_tests_are_told_and_the_code_says_so(tmp_path):
     assert done.returncode == 1
     assert "[grants]" in done.stdout
     assert "ended with code 1" in done.stderr
+
+
+def test_manifest_is_not_overwritten_and_nothing_is_run(tmp_path):
+    (tmp_path / "plugin.toml").write_text('name = "sample"\n')
+    done = run("sandbox", "learn", "--write", "plugin.toml", "--", "no_such_module", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "plugin.toml would be overwritten. Nothing was run" in done.stderr
+    assert (tmp_path / "plugin.toml").read_text() == 'name = "sample"\n'

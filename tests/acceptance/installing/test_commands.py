@@ -40,6 +40,7 @@ def test_wheel_is_installed_enabled_and_uninstalled(isp, packages, tmp_path):
     shown = isp("show", "typed").stdout
     assert "runtime" in shown
     assert wheel.name in shown
+    assert "host_calls: storage; secrets: password" in shown
 
     plan = isp("uninstall", "typed", "--plan")
     assert "configuration  drop" in plan.stdout

@@ -7,6 +7,8 @@ import threading
 import pytest
 
 from isp_plugins.actors import Actor, ActorType
+from isp_plugins.configuration import ConfigChange, SetValue
+from isp_plugins.lifecycle.errors import ConfigurationRefusedError
 from isp_plugins.lifecycle.orders import InstallOrder, SourceType
 from isp_plugins.packages.values import Source, SourceKind
 from isp_plugins.settings import Settings
@@ -163,3 +165,29 @@ async def test_clients_that_connect_all_the_time_lose_nothing_through_reloads(sy
         await clients.stop()
     assert clients.problems == []
     assert len({*clients.answers}) == 4
+
+
+async def test_clients_of_an_exclusive_plugin_wait_while_it_is_replaced(system, tmp_path):
+    """The port stays open although the old worker has ended and the new one has not asked for it yet, also where the new one fails and the old comes back."""
+    port = free_port()
+    source = ASYNCIO.replace("{port}", str(port)).replace(
+        "return True", 'return not self.config.get("refuse")'
+    )
+    plugin = await install(system, tmp_path, source, grants={"listen": [f"tcp:{port}"]}, exclusive=True)
+    clients = Clients(port, count=2)
+    try:
+        await until(lambda: len(clients.answers) > 20 or clients.problems, within=LONG_S)
+        await system.manager.reload(plugin, ADA)
+        before = len(clients.answers)
+        await until(lambda: len(clients.answers) > before + 20 or clients.problems, within=LONG_S)
+        with pytest.raises(ConfigurationRefusedError):
+            await system.manager.configure(plugin, ConfigChange(set={"refuse": SetValue(True)}), ADA)
+        before = len(clients.answers)
+        await until(lambda: len(clients.answers) > before + 20 or clients.problems, within=LONG_S)
+    finally:
+        await clients.stop()
+    assert clients.problems == []
+    assert len({*clients.answers}) == 3
+    await system.manager.disable(plugin, ADA)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), LONG_S).close()

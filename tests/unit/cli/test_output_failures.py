@@ -38,6 +38,11 @@ def test_next_step_that_the_detail_tells_is_not_repeated():
     assert sentences("It is off; enable it.", "Enable it") == "It is off; enable it."
 
 
+def test_two_dots_that_are_quoted_stay():
+    told = 'expected a path without . and .., got "../x"'
+    assert sentences(told + ".", "Mend it.") == told + ". Mend it."
+
+
 def test_sentences_are_separated_by_one_full_stop():
     assert sentences("It is off..", "Enable it.") == "It is off. Enable it."
 

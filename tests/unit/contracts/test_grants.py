@@ -9,9 +9,9 @@ def grants(**table):
 
 
 def test_first_installation_asks_for_everything():
-    difference = grants_difference(Grants(), grants(network=["a.example:1"], memory_mb=64))
+    difference = grants_difference(Grants(), grants(network=["a.example:1"], memory_mb=1024))
     assert difference.needs_consent
-    assert [line.what for line in difference.more] == ["a.example:1", "64"]
+    assert [line.what for line in difference.more] == ["a.example:1", "1024"]
 
 
 def test_same_grants_need_no_consent():
@@ -23,15 +23,27 @@ def test_same_grants_need_no_consent():
 
 def test_less_needs_no_consent_and_is_shown():
     difference = grants_difference(
-        grants(secrets=["a", "b"], memory_mb=512), grants(secrets=["a"], memory_mb=256)
+        grants(secrets=["a", "b"], memory_mb=2048), grants(secrets=["a"], memory_mb=1024)
     )
     assert not difference.needs_consent
-    assert [(line.grant, line.what) for line in difference.less] == [("secrets", "b"), ("memory_mb", "512")]
+    assert [(line.grant, line.what) for line in difference.less] == [("secrets", "b"), ("memory_mb", "2048")]
 
 
 def test_a_larger_number_needs_consent():
-    assert grants_difference(grants(memory_mb=64), grants(memory_mb=65)).needs_consent
-    assert not grants_difference(grants(memory_mb=65), grants(memory_mb=64)).needs_consent
+    assert grants_difference(grants(memory_mb=600), grants(memory_mb=601)).needs_consent
+    assert not grants_difference(grants(memory_mb=601), grants(memory_mb=600)).needs_consent
+    assert not grants_difference(grants(memory_mb=601), Grants()).needs_consent
+
+
+def test_a_number_that_binds_it_below_what_every_worker_has_needs_no_consent():
+    modest = grants(memory_mb=64, cpu_seconds=60, open_files=64, file_mb=1)
+    usual = grants(memory_mb=512, open_files=1024, file_mb=256)
+    assert not grants_difference(Grants(), modest).needs_consent
+    assert not grants_difference(modest, usual).needs_consent
+    assert not grants_difference(modest, Grants()).needs_consent
+    more = {"memory_mb": 513, "open_files": 1025, "file_mb": 257}
+    asked = grants_difference(modest, grants(**more)).more
+    assert [line.grant for line in asked] == [*more]
 
 
 def test_weak_grants_are_marked():

@@ -173,8 +173,10 @@ async def test_initialize_that_hangs_is_told(quick, kind):
 
 
 async def test_worker_that_dies_at_import_is_told(quick):
-    quick.plugin("pass", head="import os\nos._exit(7)\n")
-    with pytest.raises(WorkerDiedError, match="exited with code 7"):
+    quick.plugin("pass", head="import os\nos.write(2, b'no licence\\n')\nos._exit(7)\n")
+    with pytest.raises(
+        WorkerDiedError, match=r"died while it was being imported: it exited with code 7; .*no licence"
+    ):
         await quick.start()
 
 

@@ -202,9 +202,9 @@ _GRANTS = Table(
 )
 _LIMITS = Table(
     {
-        "memory_mb": Field(Whole(16, 1_048_576), "Resident memory of its worker, in MiB."),
+        "memory_mb": Field(Whole(32, 1_048_576), "Resident memory of its worker, in MiB."),
         "cpu_percent": Field(Whole(1, 100_000), "Processor time, in percent of one core."),
-        "open_files": Field(Whole(16, 1_048_576), "File descriptors."),
+        "open_files": Field(Whole(32, 1_048_576), "File descriptors."),
         "threads": Field(Whole(2, 100_000), "Threads."),
     }
 )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from isp_plugin_sdk.sandbox.errors import PolicyInvalidError
 
-DEFAULT_MEMORY_MB, DEFAULT_OPEN_FILES, DEFAULT_FILE_MB = 512, 256, 256
+DEFAULT_MEMORY_MB, DEFAULT_OPEN_FILES, DEFAULT_FILE_MB = 512, 1024, 256
 
 
 class Enforcement(StrEnum):

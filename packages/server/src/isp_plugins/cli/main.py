@@ -47,6 +47,9 @@ PANELS: Mapping[str, Sequence[str]] = {
 
 EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no server answers, 4 a check found something wrong."
 
+SHARED: Mapping[str, bool] = {"--url": True, "--api-key": True, "--data-dir": True, "--json": False}
+"""The options of every command that asks a server, each with whether it takes a value."""
+
 app = typer.Typer(
     name="isp-plugins",
     help="Run and operate plugins of the ISP Framework.",
@@ -113,11 +116,25 @@ def _root(
 def main() -> None:
     """Run the command line; what the product itself refuses becomes a message, never a traceback."""
     try:
-        app()
+        app(args=hoisted(sys.argv[1:]))
     except StartupError as error:
         _end("Cannot start", error)
     except PluginSystemError as error:
         _end("Refused", error)
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The shared options that somebody wrote before the command, put behind it, where they belong."""
+    given: list[str] = []
+    rest = [*arguments]
+    while rest and rest[0].partition("=")[0] in SHARED:
+        takes_value = SHARED[rest[0].partition("=")[0]] and "=" not in rest[0]
+        count = 2 if takes_value else 1
+        given, rest = [*given, *rest[:count]], rest[count:]
+    if not rest or rest[0].startswith("-"):
+        return [*arguments]
+    end = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:end], *given, *rest[end:]]
 
 
 def _end(title: str, error: PluginSystemError) -> None:

@@ -22,6 +22,9 @@ from isp_plugins.cli.exits import Exit
 PLAIN_WIDTH = 10_000
 """Columns of a table that goes into a pipe: nothing is cut."""
 
+_TWO_STOPS = re.compile(r"(?<=[^\s.])\.\s*\.(?=\s|$)")
+"""Where two sentences were put together, each with its full stop; what is quoted may well be `..`."""
+
 Column = tuple[str, str | Callable[[Mapping[str, Any]], Any]]
 """A heading, and the field (dots reach into objects) or function that fills it."""
 
@@ -153,7 +156,7 @@ def sentences(*parts: str) -> str:
         if not known or known in text.casefold():
             continue
         text = f"{text.rstrip('. ')}. {part}" if text and text[-1] not in "!?:" else f"{text} {part}".strip()
-    return re.sub(r"(?<!\.)\.(?:\s*\.)(?!\.)", ".", text)
+    return _TWO_STOPS.sub(".", text)
 
 
 def _tells(detail: str, line: str) -> bool:

@@ -1,14 +1,19 @@
 """What plugins were granted, what was denied to them, and what a new version asks for more: values that runtime, operations and lifecycle share.
 
 1. A difference is told grant by grant; a grant that grows (another peer, more memory) is asked for again, one that shrinks is not.
-2. Grants that are weaker than they look are marked, wherever they are shown.
+2. A number asks for something only beyond what every worker has without asking: one below it binds the plugin, and needs nobody's consent.
+3. Grants that are weaker than they look are marked, wherever they are shown.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
+from typing import Any
 
+from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
 from isp_plugin_sdk.sandbox.grants import ANY_HOST, ICMP, STORAGE, TCP, UDP, Grants
+from isp_plugin_sdk.sandbox.policy import DEFAULT_FILE_MB, DEFAULT_MEMORY_MB, DEFAULT_OPEN_FILES
 
 
 class DenialKind(StrEnum):
@@ -51,6 +56,10 @@ class GrantLine:
     def __str__(self) -> str:
         return f"{self.grant}: {self.what} ({self.meaning}){'; weaker than the others' if self.weak else ''}"
 
+    def to_dict(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {"grant": self.grant, "what": self.what, "meaning": self.meaning, "is_weak": self.weak}
+
 
 @dataclass(frozen=True, slots=True)
 class GrantsDifference:
@@ -86,10 +95,26 @@ _NUMBERS = {
     "file_mb": "MiB in its largest file",
 }
 
+_WITHOUT_ASKING = {
+    "memory_mb": DEFAULT_MEMORY_MB,
+    "cpu_seconds": inf,
+    "open_files": DEFAULT_OPEN_FILES,
+    "file_mb": DEFAULT_FILE_MB,
+}
+"""What a worker has whose manifest names no number."""
+
 
 def grant_lines(grants: Grants) -> tuple[GrantLine, ...]:
     """Every grant, one line each, in the order in which they are shown."""
     return (*_lines(grants),)
+
+
+def grants_shown(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a stored manifest asks for, as the API shows it; nothing where another host's rules do not let it be read."""
+    try:
+        return [line.to_dict() for line in grant_lines(Grants.of_manifest(manifest))]
+    except GrantsInvalidError:
+        return []
 
 
 def grants_difference(old: Grants, new: Grants) -> GrantsDifference:
@@ -101,19 +126,20 @@ def grants_difference(old: Grants, new: Grants) -> GrantsDifference:
 def _beyond(
     these: tuple[GrantLine, ...], those: tuple[GrantLine, ...], mine: Grants, other: Grants
 ) -> tuple[GrantLine, ...]:
-    """Lines that only these have; of numbers only where they are larger."""
+    """Lines that only these have; of numbers only where they give more."""
     known = {(line.grant, line.what) for line in those}
     return tuple(
         line
         for line in these
         if (line.grant, line.what) not in known
-        if line.grant not in _NUMBERS or _larger(getattr(mine, line.grant), getattr(other, line.grant))
+        if line.grant not in _NUMBERS or _asked(mine, line.grant) > _asked(other, line.grant)
     )
 
 
-def _larger(mine: int | None, other: int | None) -> bool:
-    """Whether a number grants more; one that is asked for is more than none."""
-    return mine is not None and (other is None or mine > other)
+def _asked(grants: Grants, name: str) -> float:
+    """How much of it somebody has to consent to; what every worker has counts as nothing asked for."""
+    usual = _WITHOUT_ASKING[name]
+    return max(getattr(grants, name) or usual, usual)
 
 
 def _lines(grants: Grants) -> Iterator[GrantLine]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -149,6 +150,15 @@ class Restartable(Protocol):
 
     async def restart(self) -> RunningPlugin:
         """Construct and initialise a new instance of the same code and configuration; raises a `PluginFailedError` as `start` does."""
+        ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A `RunningPlugin` for which the host may listen on ports."""
+
+    def ports_kept(self) -> AbstractContextManager[None]:
+        """Keep its ports inside the block, although it stops: who connects meanwhile waits for the instance that comes after it."""
         ...
 
 

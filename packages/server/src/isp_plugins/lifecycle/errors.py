@@ -67,7 +67,7 @@ class VersionStillNeededError(ConflictError):
 
 
 class PluginEnableFailedError(ConflictError):
-    """Plugin {name} could not be enabled: {cause} Its log tells more; mend the cause and enable it again."""
+    """Plugin {name} could not be enabled: {cause} Mend the cause and enable it again; isp-plugins logs --plugin {name} --tracebacks tells more."""
 
 
 class PluginReloadFailedError(ConflictError):
@@ -177,7 +177,7 @@ class MigratedConfigurationInvalidError(ConflictError):
 
 
 class RollbackFailedError(ConflictError):
-    """Plugin {name} did not return to version {version}: {cause} {outcome} Its log tells more."""
+    """Plugin {name} did not return to version {version}: {cause} {outcome} isp-plugins logs --plugin {name} --tracebacks tells more."""
 
 
 class ReleaseNotKeptError(NotFoundError):

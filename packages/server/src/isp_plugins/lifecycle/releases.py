@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from isp_plugins.contracts.grants import grants_shown
 from isp_plugins.db.tables import Plugin, PluginRelease
 from isp_plugins.packages.depot import hold
 from isp_plugins.packages.sdk_wheel import DISTRIBUTION
@@ -72,6 +73,7 @@ class Release:
             "digest": f"sha256:{self.digest}",
             "source": dict(self.source),
             "environment": self.environment,
+            "grants": grants_shown(self.manifest),
             "installed_at": self.installed_at,
             "installed_by": self.installed_by,
         }

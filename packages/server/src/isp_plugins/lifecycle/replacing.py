@@ -1,14 +1,16 @@
 """Puts a new instance of a plugin in the place of the old one; if anything fails, the caller's own step included, the old one is back.
 
 1. Beside: the new one is started and probed while the old one works, then the subscriptions are swapped in one step; no call is dropped.
-2. Exclusive: calls wait at the gate while the old one stops and the new one starts; a failure starts the old one again.
+2. Exclusive: calls wait at the gate, and clients at the ports that the host listens on for it, while the old one stops and the new one starts; a failure
+   starts the old one again.
 3. A new instance that says it is unhealthy is a failure, unless the old one says so too: then the cause lies elsewhere.
 4. What the caller does inside the block (save the change) is the last step. Then the old one drains and is cleaned up.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 
+from isp_plugins.contracts.runtime import Listening
 from isp_plugins.contracts.vocabulary import HealthStatus
 from isp_plugins.lifecycle.bindings import Bound
 from isp_plugins.lifecycle.errors import UnhealthyCandidateError
@@ -65,19 +67,25 @@ async def _after(
     stage: Stage, old: Instance, record: PluginRecord, equipment: Equipment
 ) -> AsyncIterator[Bound]:
     before = await _health(stage, old)
-    async with stage.engine.gate(record.id), AsyncExitStack() as undo:
-        await stage.engine.drain(record.id, timeout=stage.settings.drain_timeout)
-        del stage.instances[record.id]
-        await stage.launcher.stop(old)
-        undo.push_async_callback(_bring_back, stage, old)
-        new = await stage.launcher.start(record, equipment, beside=old)
-        undo.push_async_callback(stage.launcher.stop, new)
-        await _probe(stage, new, before)
-        bound = await subscribe(stage, new, undo)
-        await new.running.activate()
-        yield bound
-        _take_place(stage, new)
-        undo.pop_all()
+    with _ports_kept(old):
+        async with stage.engine.gate(record.id), AsyncExitStack() as undo:
+            await stage.engine.drain(record.id, timeout=stage.settings.drain_timeout)
+            del stage.instances[record.id]
+            await stage.launcher.stop(old)
+            undo.push_async_callback(_bring_back, stage, old)
+            new = await stage.launcher.start(record, equipment, beside=old)
+            undo.push_async_callback(stage.launcher.stop, new)
+            await _probe(stage, new, before)
+            bound = await subscribe(stage, new, undo)
+            await new.running.activate()
+            yield bound
+            _take_place(stage, new)
+            undo.pop_all()
+
+
+def _ports_kept(old: Instance) -> AbstractContextManager[None]:
+    """Inside it the ports of an instance stay open, although it stops."""
+    return old.running.ports_kept() if isinstance(old.running, Listening) else nullcontext()
 
 
 def _take_place(stage: Stage, new: Instance) -> None:

@@ -72,9 +72,11 @@ RUNNING = frozenset({State.ENABLING, State.ACTIVE})
 
 NEVER_LOADED = frozenset({State.REGISTERED, State.INSTALLED})
 
+_ENABLE_IT = "isp-plugins enable {name} (POST /api/v1/plugins/{plugin_id}/enable)"
+_LOOK = "look at its state with isp-plugins show {name} (GET /api/v1/plugins/{plugin_id})"
 _NEXT_STEP: Mapping[Step, str] = MappingProxyType(
     {
-        Step.RELOAD: "enable it with POST /api/v1/plugins/{plugin_id}/enable",
+        Step.RELOAD: _ENABLE_IT,
         Step.DISABLE: "nothing, it does not run",
         Step.ENABLE: "wait until the operation under way has ended, then look at its state",
     }
@@ -95,9 +97,7 @@ def require(state: State, step: Step, *, name: str, plugin_id: int) -> State:
     """The state that the step leads to; `WrongStateError` (409) with the expected states and the next step where there is none."""
     if (target := move(state, step)) is not None:
         return target
-    next_step = _NEXT_STEP.get(step, "look at its state with GET /api/v1/plugins/{plugin_id}").format(
-        plugin_id=plugin_id
-    )
+    next_step = _NEXT_STEP.get(step, _LOOK).format(name=name, plugin_id=plugin_id)
     expected = " or ".join(expected_for(step))
     raise WrongStateError(
         name=name,
@@ -111,7 +111,7 @@ def require(state: State, step: Step, *, name: str, plugin_id: int) -> State:
 
 def not_active(state: State, operation: str, *, name: str, plugin_id: int) -> WrongStateError:
     """The refusal of what only an active plugin can do."""
-    next_step = f"enable it with POST /api/v1/plugins/{plugin_id}/enable"
+    next_step = _ENABLE_IT.format(name=name, plugin_id=plugin_id)
     return WrongStateError(
         name=name,
         plugin_id=plugin_id,

@@ -3,9 +3,10 @@
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from isp_plugin_sdk.sandbox.report import Layer, Level
 from isp_plugins.api.schemas.base import Name200, Output, PageOf, PageQuery, datetime
 from isp_plugins.api.schemas.breaker import BreakerOut
-from isp_plugins.api.schemas.workers import WorkerOut
+from isp_plugins.api.schemas.workers import WORKER_EXAMPLE, WorkerOut
 from isp_plugins.contracts.vocabulary import CheckStatus, HealthEvent, HealthStatus, State
 
 
@@ -35,26 +36,32 @@ HEALTH_EXAMPLE: JsonDict = {
     "message": None, "state": "active", "since": "2030-01-31T12:00:00Z", "cause": None, "uptime_s": 3600.0, "failures": 0, "misses": 0,
     "restarts": 0, "retry_at": None, "abandoned_threads": 0,
     "breaker": {"state": "closed", "since": None, "cause": None, "failures": 0, "retry_at": None},
-    "worker": None,
+    "worker": WORKER_EXAMPLE,
     "last_probe": {"at": "2030-01-31T13:00:00Z", "answered": True, "status": "healthy", "duration_ms": 12.5},
-    "next_probe_at": "2030-01-31T13:00:30Z", "checked_at": "2030-01-31T13:00:00Z", "duration_ms": 12.5, "sandbox": None,
+    "next_probe_at": "2030-01-31T13:00:30Z", "checked_at": "2030-01-31T13:00:00Z", "duration_ms": 12.5,
+    "sandbox": {
+        "level": "full", "holds": ["limits", "privileges", "files", "network", "signals", "system calls"],
+        "missing": [{"layer": "namespaces", "why": "the kernel refuses them to this user (Operation not permitted)"}], "notes": [],
+    },
 }  # fmt: skip
 
 
 class MissingLayerOut(Output):
     """One layer of a sandbox that does not hold."""
 
-    layer: str
+    layer: Layer
     why: str
 
 
 class SandboxOut(Output):
     """What holds of a worker's sandbox."""
 
-    level: str = Field(description="`full`, `partial` or `none`.")
-    holds: list[str] = Field(description="Layers that hold.")
+    level: Level = Field(
+        description="`full` where nothing is missing but `namespaces` and `lineage`, which lie beyond the full set."
+    )
+    holds: list[Layer] = Field(description="Layers that hold, as this worker itself found when it started.")
     missing: list[MissingLayerOut] = Field(description="Layers that do not, and why.")
-    notes: list[str]
+    notes: list[str] = Field(description="What to know although nothing is missing.")
 
 
 class PluginHealthOut(Output):
@@ -79,7 +86,8 @@ class PluginHealthOut(Output):
     last_probe: LastProbeOut | None
     next_probe_at: datetime | None
     sandbox: SandboxOut | None = Field(
-        default=None, description="What holds of its worker's sandbox; null: it has none."
+        default=None,
+        description="What holds of its worker's sandbox; null: it has none, since it is trusted as a whole or does not run.",
     )
 
 

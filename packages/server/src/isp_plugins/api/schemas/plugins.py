@@ -146,6 +146,15 @@ class HealthSummaryOut(Output):
     reasons: list[str]
 
 
+class GrantOut(Output):
+    """One thing that it may do beyond what every plugin may, or a limit that binds it."""
+
+    grant: str = Field(description="Where it stands in the manifest, e.g. `network`.")
+    what: str
+    meaning: str
+    is_weak: bool = Field(description="It opens more than it names.")
+
+
 class ReleaseOut(Output):
     """What is installed of a plugin."""
 
@@ -154,6 +163,7 @@ class ReleaseOut(Output):
     digest: str = Field(description="`sha256:` and the digest of the wheel.")
     source: JsonObject = Field(description="Where it came from; of git, with the commit.")
     environment: str = Field(description="Key of its environment; plugins with equal locks share one.")
+    grants: list[GrantOut] = Field(description="What was accepted that it may do; all else is denied.")
     installed_at: datetime
     installed_by: str
 

@@ -4,15 +4,18 @@ import json
 import subprocess
 import sys
 import tempfile
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import fail
+from isp_plugins.cli.output import fail, say
 
 if TYPE_CHECKING:
+    from isp_plugin_sdk.sandbox.grants import Grants
     from isp_plugin_sdk.sandbox.learning import Observed
 
 app = typer.Typer(help="What a plugin may do.", no_args_is_help=True)
@@ -28,10 +31,16 @@ def learn(
         ),
     ],
     write: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the grants there instead of printing them.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the table to a file of its own instead of printing it; an older one there is replaced.",
+        ),
     ] = None,
 ) -> None:
     """Run a plugin's tests and tell the smallest grants that they needed, as a table for its plugin.toml."""
+    if write is not None:
+        _check_is_ours(write)
     with tempfile.TemporaryDirectory(prefix="isp-plugins-") as folder:
         file = Path(folder) / "observed.json"
         done = subprocess.run(  # noqa: S603  the author's own command
@@ -54,12 +63,53 @@ def learn(
     if write is None:
         typer.echo(text, nl=False)
     else:
-        write.write_text(text, encoding="utf-8")
+        _write(write, text)
+        say(told_of(write, grants, left_out))
     if done.returncode:
         fail(
             f"{command[0]} ended with code {done.returncode}",
             detail="The grants may be incomplete: mend the tests and learn again.",
         )
+
+
+def told_of(file: Path, grants: "Grants", left_out: Sequence[str]) -> str:
+    """What was written, and what comes next."""
+    from isp_plugins.contracts.grants import grant_lines  # as above
+
+    lines = [f"  {line}" for line in grant_lines(grants)]
+    if lines:
+        told = [f"Wrote {file}: the tests needed", *lines]
+    else:
+        told = [f"Wrote {file}: the tests needed no grant."]
+    told += [f"Left out: {each}" for each in left_out]
+    told.append(
+        "Next: look it over, put it in the place of [grants] in plugin.toml, and install; whoever installs is shown these lines."
+    )
+    return "\n".join(told)
+
+
+def _check_is_ours(file: Path) -> None:
+    """End the command, before the tests take their time, where the file holds more than grants: a whole manifest, say."""
+    try:
+        held = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        held = {"": ""}
+    if held.keys() - {"grants"}:
+        fail(
+            "That file holds more than grants",
+            detail=f"{file} would be overwritten. Nothing was run; name a new file, and put its table into the manifest yourself.",
+            code=Exit.USAGE,
+        )
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        typer.echo(text, nl=False)
+        fail("The grants cannot be written", detail=f"{file}: {error.strerror}. They are printed instead.")
 
 
 def _observed(told: dict[str, Any]) -> "Observed":

@@ -13,6 +13,7 @@ OVERVIEW: tuple[Column, ...] = (
     ("PLUGIN", "name"),
     ("HEALTH", "status"),
     ("STATE", "state"),
+    ("SANDBOX", "sandbox.level"),
     ("BREAKER", "breaker.state"),
     ("RESTARTS", "restarts"),
     ("LAST PROBE", "last_probe.at"),
@@ -38,6 +39,7 @@ FIELDS: tuple[Column, ...] = (
     ("sandbox", lambda report: _sandbox_in_words(report.get("sandbox"))),
 )
 CHECKS: tuple[Column, ...] = (("CHECK", "name"), ("STATUS", "status"), ("MESSAGE", "message"))
+LAYERS: tuple[Column, ...] = (("SANDBOX LAYER", "layer"), ("HOLDS", "holds"), ("WHY NOT", "why"))
 HISTORY: tuple[Column, ...] = (
     ("FROM", "at"),
     ("LAST", "last_at"),
@@ -49,10 +51,20 @@ HISTORY: tuple[Column, ...] = (
 
 
 def _sandbox_in_words(sandbox: Mapping[str, Any] | None) -> str | None:
+    """Its level, and what stands between it and the full set."""
     if sandbox is None:
         return None
-    lacking = "; ".join(f"{each['layer']}: {each['why']}" for each in sandbox["missing"])
-    return f"{sandbox['level']} (without {lacking})" if lacking else str(sandbox["level"])
+    lacking = "; ".join(
+        f"{each['layer']} ({each['why']})" for each in sandbox["missing"] if not _is_beyond(each["layer"])
+    )
+    return f"{sandbox['level']}, without {lacking}" if lacking else str(sandbox["level"])
+
+
+def _is_beyond(layer: str) -> bool:
+    """Whether the full set does without this layer."""
+    from isp_plugin_sdk.sandbox.report import BEYOND  # no other command needs it
+
+    return layer in BEYOND
 
 
 def add_to(app: typer.Typer) -> None:
@@ -137,10 +149,31 @@ def _one(session: Session, plugin: str) -> None:
             "The plugin reported no checks." if asked else f"It does not run. Why: isp-plugins show {plugin}"
         )
         table(report["checks"], CHECKS, empty=empty)
+        _tell_layers(report.get("sandbox"))
 
     session.show(answer, human)
     if answer["status"] != "healthy":
         raise typer.Exit(Exit.FOUND)
+
+
+def _tell_layers(sandbox: Mapping[str, Any] | None) -> None:
+    """Each layer of the worker's sandbox, and what its operator should know beside."""
+    if sandbox is None:
+        return
+    beyond = "the full set does without it: "
+    missing = [
+        {
+            "layer": each["layer"],
+            "holds": False,
+            "why": f"{beyond if _is_beyond(each['layer']) else ''}{each['why']}",
+        }
+        for each in sandbox["missing"]
+    ]
+    say("")
+    held = [{"layer": layer, "holds": True} for layer in sandbox["holds"]]
+    table([*held, *missing], LAYERS, empty="No layer of a sandbox holds.")
+    for note in sandbox["notes"]:
+        say(f"Note: {note}")
 
 
 def _duration(seconds: float | None) -> str | None:

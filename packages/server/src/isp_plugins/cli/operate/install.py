@@ -15,7 +15,7 @@ from isp_plugins.cli.operate.plugins import CascadeOption, PluginArgument
 from isp_plugins.cli.output import Column, fail, is_interactive, say, table, warn
 from isp_plugins.cli.session import Session, ask_unseen, command
 
-NOT_ACCEPTED = "grants-not-accepted"
+NOT_ACCEPTED = "/problems/grants-not-accepted"
 """The problem of an installation that waits for consent to its grants."""
 _PARTS: tuple[Column, ...] = (
     ("PART", "part"),
@@ -100,7 +100,7 @@ def _end(session: Session, ended: Mapping[str, Any]) -> None:
 def grants_are_accepted_now(ended: Mapping[str, Any]) -> bool:
     """Whether only consent was missing, and whoever sits here gives it."""
     error = ended["error"] or {}
-    if error.get("problem") != NOT_ACCEPTED or not is_interactive():
+    if error.get("type") != NOT_ACCEPTED or not is_interactive():
         return False
     typer.echo("The plugin asks for:", err=True)
     for line in error["errors"]:

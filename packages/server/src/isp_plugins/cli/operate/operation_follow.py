@@ -47,7 +47,9 @@ class Lines:
                 continue
             self._told.add((name, ended))
             if ended:
-                self.err.print(f"{name}: {visible(step['detail'] or 'done')}", markup=False)
+                broke_off = (operation["error"] or {}).get("step") == name
+                words = operation["state"] if broke_off else step["detail"] or "done"
+                self.err.print(f"{name}: {visible(words)}", markup=False)
 
 
 @dataclass

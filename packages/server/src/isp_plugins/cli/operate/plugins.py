@@ -36,6 +36,7 @@ FIELDS: tuple[Column, ...] = (
     ("installed from", lambda plugin: _source_of(plugin.get("release"))),
     ("digest", "release.digest"),
     ("environment", "release.environment"),
+    ("grants", lambda plugin: _grants_of(plugin.get("release"))),
     ("state", "state"),
     ("desired", "desired"),
     ("since", "since"),
@@ -252,9 +253,17 @@ def _running(session: Session) -> dict[int, str]:
 
 def _dependency(need: dict[str, Any]) -> str:
     """One dependency in a few words."""
-    found = need.get("found") or "missing"
-    verdict = f"found {found}" if need.get("is_satisfied") else f"NOT satisfied, found {found}"
+    found = f"found {need.get('found') or 'missing'}"
+    lacking = "optional, and not satisfied" if need.get("optional") else "NOT satisfied"
+    verdict = found if need.get("is_satisfied") else f"{lacking}, {found}"
     return f"{need['name']}{need.get('specifier', '')} ({verdict})"
+
+
+def _grants_of(release: dict[str, Any] | None) -> str:
+    """What an installed plugin may do; nothing of one that is trusted as a whole."""
+    if release is None:
+        return ""
+    return "; ".join(f"{one['grant']}: {one['what']}" for one in release["grants"]) or "none: all is denied"
 
 
 def _source_of(release: dict[str, Any] | None) -> str:

@@ -144,8 +144,12 @@ def _tell_preview(result: Mapping[str, Any]) -> None:
     table(result["configuration"], _CHANGES, empty="Its configuration stays as it is.")
     for mistake in result["missing"]:
         say(f"Missing: {mistake['path']}: {mistake['message']}")
-    for line in result["grants"]["more"]:
-        say(f"It asks for more: {line}")
+    grants = result["grants"]
+    for kind in ("more", "less"):
+        for line in grants[kind]:
+            say(f"It asks for {kind}: {line}")
+    if grants["needs_consent"]:
+        say("It would wait for consent: isp-plugins upgrade ... --accept-grants")
 
 
 def _tell_switched(result: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from isp_plugin_sdk.sandbox.broker import MAX_PACKET, MAX_UNDER_WAY
@@ -68,6 +69,10 @@ class WorkerBroker:
         self._channel = mine
         asyncio.get_running_loop().add_reader(mine.fileno(), self._read)
         return theirs
+
+    def ports_kept(self) -> AbstractContextManager[None]:
+        """Keep the ports that the worker listens on inside the block, although it ends."""
+        return self._desk.ports_kept()
 
     def close(self) -> None:
         """Stop answering; what is under way is dropped."""

@@ -5,6 +5,7 @@
 3. The plugin's own folder, below the data directory, is all that it can write; HOME and TMPDIR lead there. It survives restarts and upgrades.
 4. Secrets that are not granted are left out of the configuration, whenever it is handed over.
 5. A worker that does not say that it entered its sandbox did not: with `require` it is not used.
+6. Less than the full sandbox is said in the plugin's log at each start.
 """
 
 import json
@@ -22,7 +23,7 @@ from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugin_sdk.sandbox.launch import REPORT_VARIABLE
 from isp_plugin_sdk.sandbox.policy import DEFAULT_MEMORY_MB, DEFAULT_OPEN_FILES, Enforcement, SandboxPolicy
 from isp_plugin_sdk.sandbox.privileges import exists_here
-from isp_plugin_sdk.sandbox.report import Level
+from isp_plugin_sdk.sandbox.report import BEYOND, Level
 from isp_plugins.contracts.grants import Denial
 from isp_plugins.contracts.runtime import StartRequest
 from isp_plugins.contracts.worker import WorkerProgram
@@ -96,7 +97,10 @@ class Confinement:
         """Why a worker with this report must not be used, or None."""
         if self.policy.enforcement is not Enforcement.REQUIRE or report["level"] == Level.FULL.value:
             return None
-        return f"the sandbox is required (ISP_PLUGINS_SANDBOX), and it is {report['level']}: {report}"
+        return (
+            f"the sandbox is required (ISP_PLUGINS_SANDBOX=require), and it is {report['level']}: {lacking_of(report)}; "
+            "mend that, or set ISP_PLUGINS_SANDBOX=best-effort to run it with what there is"
+        )
 
     def close(self) -> None:
         """Stop connecting for it."""
@@ -104,6 +108,14 @@ class Confinement:
         self.broker.close()
         if self.report_from is not None:
             self.report_from.close()
+
+
+def lacking_of(report: Mapping[str, Any]) -> str:
+    """What a report says that is missing of the full set, in words; its notes where it names no layer."""
+    lacking = [
+        f"{each['layer']} ({each['why']})" for each in report["missing"] if each["layer"] not in BEYOND
+    ]
+    return "; ".join(lacking or report["notes"])
 
 
 @dataclass(frozen=True, slots=True)

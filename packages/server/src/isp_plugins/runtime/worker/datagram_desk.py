@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from isp_plugin_sdk.sandbox.grants import ICMP, TCP, UDP, Grants, Listen, Peer
@@ -114,6 +115,10 @@ class DatagramDesk:
         bound = self._listeners.udp(self._plugin_id, family, str(address), port, only_v6=only_v6)
         self._places.append(place)
         return {"address": list(found.listen(bound))}, None
+
+    def ports_kept(self) -> AbstractContextManager[None]:
+        """Keep the ports that it listens on inside the block, although it closes."""
+        return self._listeners.kept([*self._places])
 
     def close(self) -> None:
         """Carry nothing any more, and give the ports back."""

@@ -19,6 +19,10 @@ class WorkerDiedError(PluginFailedError):
     """The worker of {plugin} died: {how}. What it was doing is lost and is not tried again by itself; its last log lines say more."""
 
 
+class WorkerDiedStartingError(WorkerDiedError):
+    """The worker of {plugin} died while it was {step}: {how}."""
+
+
 class WorkerGoneError(WorkerDiedError):
     """The worker of {plugin} died: {how}. This call was not begun; it can be made again once the plugin runs."""
 

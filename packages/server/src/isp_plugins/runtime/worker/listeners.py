@@ -3,13 +3,15 @@
 1. A TCP port is one socket, which every worker of the plugin gets a descriptor of: a reload loses no connection that waits to be taken.
 2. A UDP port has a socket for each worker; the kernel shares what comes among them while there are two.
 3. A port of one plugin is taken for every other, although the kernel would let them share it.
-4. The port is given back when the last worker that asked has ended.
+4. The port is given back when the last worker that asked has ended, unless it is kept for one that comes after it: whoever connects to a TCP port waits then.
 """
 
 import errno
 import os
 import socket
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 BACKLOG = 1024
@@ -45,6 +47,17 @@ class Listeners:
         self._owners["udp", port] = plugin_id
         self._uses[place] += 1
         return made
+
+    @contextmanager
+    def kept(self, places: Sequence[Place]) -> Iterator[None]:
+        """Keep these ports inside the block, whoever gives them back."""
+        places = [place for place in places if place in self._uses]
+        self._uses.update(places)
+        try:
+            yield
+        finally:
+            for place in places:
+                self.give_back(place)
 
     def give_back(self, place: Place) -> None:
         """One use less."""

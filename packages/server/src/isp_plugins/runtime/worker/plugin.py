@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -89,6 +90,11 @@ class WorkerPlugin:
     def sandbox(self) -> Mapping[str, Any] | None:
         """What holds of its sandbox; None where it is trusted as a whole."""
         return self._worker.sandbox
+
+    def ports_kept(self) -> AbstractContextManager[None]:
+        """Keep the ports that it listens on inside the block, although it stops."""
+        confinement = self._worker.confinement
+        return nullcontext() if confinement is None else confinement.broker.ports_kept()
 
     @property
     def worker(self) -> Worker:

@@ -6,6 +6,7 @@ from typing import Any
 
 from isp_plugin_sdk.calling import causes
 from isp_plugin_sdk.sandbox.errors import GrantsInvalidError
+from isp_plugin_sdk.sandbox.report import Level
 from isp_plugin_sdk.wire import MAX_CALLS, PROTOCOL_VERSION
 from isp_plugin_sdk.wire.codes import Code
 from isp_plugins.clock import Clock
@@ -18,13 +19,14 @@ from isp_plugins.runtime.errors import (
     PluginFailedError,
 )
 from isp_plugins.runtime.refusals import start_failure
-from isp_plugins.runtime.worker.confining import Confinement, Confiner
+from isp_plugins.runtime.worker.confining import Confinement, Confiner, lacking_of
 from isp_plugins.runtime.worker.described import Described, NotDescribedError
 from isp_plugins.runtime.worker.direct import Turn
 from isp_plugins.runtime.worker.errors import (
     AnswerError,
     OverdueError,
     WorkerDiedError,
+    WorkerDiedStartingError,
     WorkerNotStartedError,
 )
 from isp_plugins.runtime.worker.leftovers import Leftovers
@@ -164,7 +166,8 @@ class WorkerRuntime:
         except AnswerError as error:
             reason = f"it refuses the handshake: {error.message}"
         except WorkerDiedError as error:
-            reason = _last_words(worker, error)
+            how = error.fields["how"]
+            reason = _last_words(worker, f"it ended before it answered the handshake ({how})")
         else:
             if isinstance(answer, dict) and answer.get("protocol") == PROTOCOL_VERSION:
                 self._look_at_sandbox(worker, answer)
@@ -180,12 +183,18 @@ class WorkerRuntime:
         reason = worker.confinement.why_not_used(worker.sandbox)
         if reason is not None:
             raise WorkerNotStartedError(plugin=worker.request.plugin_name, reason=reason)
+        if worker.sandbox["level"] != Level.FULL.value:
+            worker.log.note(
+                "It runs with less than the full sandbox (%s): %s. isp-plugins health %s shows each layer.",
+                worker.sandbox["level"],
+                lacking_of(worker.sandbox),
+                worker.request.plugin_name,
+            )
 
 
-def _last_words(worker: Worker, error: WorkerDiedError) -> str:
-    """Why a worker ended before anything of the plugin ran: what it printed last says it, above all which part of a required sandbox is lacking."""
+def _last_words(worker: Worker, how: str) -> str:
+    """Why a worker ended before it was of any use: what it printed last says it, above all which part of a required sandbox is lacking."""
     said = " ".join(worker.death.log_tail[-LAST_LINES:]) if worker.death is not None else ""
-    how = f"it ended before it answered the handshake ({error.fields['how']})"
     return f"{how}; the last that it said: {said[-LAST_WORDS:].rstrip('.')}" if said else how
 
 
@@ -222,6 +231,10 @@ async def _initialize(worker: Worker) -> Described:
         failure = _overdue(request, step)
     except AnswerError as error:
         failure = _refused(worker, error)
+    except WorkerDiedError as error:
+        how = _last_words(worker, str(error.fields["how"]))
+        doing = _STEPS.get(step, "initialized" if step else "started")
+        failure = WorkerDiedStartingError(plugin=request.plugin_name, step=doing, how=how)
     except NotDescribedError as error:
         failure = WorkerNotStartedError(plugin=request.plugin_name, reason=str(error))
     finally:
