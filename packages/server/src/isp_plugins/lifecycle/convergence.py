@@ -3,19 +3,29 @@
 1. A notice begins at once; a look, every so often and after every new connection, finds what no notice told. On SQLite there are no others.
 2. Each plugin converges by itself, under its lock, one time after the other; a plugin that hangs holds up no other.
 3. What cannot follow now is tried again by the looks, after pauses that grow.
-4. Whoever is about to change a plugin catches up first, so that only what happens at the same moment is a conflict.
+4. Whoever is about to change a plugin catches up first, so that only what happens at the same moment is a conflict. Whoever is refused
+   because of other plugins catches up with those, and tries again where that changed anything.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.lifecycle import backoff
 from isp_plugins.lifecycle.converge import converge
-from isp_plugins.lifecycle.errors import PluginChangedElsewhereError
+from isp_plugins.lifecycle.dependencies import dependants, requirements
+from isp_plugins.lifecycle.errors import (
+    DependenciesUnsatisfiedError,
+    PeerUnfitError,
+    PluginChangedElsewhereError,
+    PluginNameTakenError,
+    PluginStillNeededError,
+    VersionStillNeededError,
+)
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.whole import WholeOperations
@@ -27,6 +37,15 @@ AT_ONCE = 16
 """How many plugins converge at a time."""
 SHORTEST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
+ABOUT_OTHERS = (
+    DependenciesUnsatisfiedError,
+    PeerUnfitError,
+    PluginStillNeededError,
+    VersionStillNeededError,
+)
+"""Refusals because of what other plugins are."""
+TRIES_AGAIN = 3
+"""Others may change again meanwhile."""
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -99,18 +118,61 @@ class Convergence:
 
     async def catch_up(self, plugin_id: int) -> None:
         """Come to what is stored of a plugin now, before it is changed here; a database that is away is the change's own trouble."""
+        await self._catch_up(lambda _stored: {plugin_id})
+
+    async def _catch_up(self, which: Callable[[Mapping[int, int]], set[int]]) -> bool:
+        """The same for those of the stored ones; whether there was anything to do."""
         if not self._is_open:
-            return
+            return False
         try:
-            stored = (await self._stage.ledger.generations()).get(plugin_id)
+            stored = await self._stage.ledger.generations()
         except DatabaseUnavailableError:
-            return
+            return False
+        tasks = [self._following(plugin_id, stored.get(plugin_id)) for plugin_id in which(stored)]
+        under_way = {task for task in tasks if task is not None}
+        if under_way:
+            await asyncio.wait(under_way)
+        return bool(under_way)
+
+    def _following(self, plugin_id: int, stored: int | None) -> asyncio.Task[None] | None:
         here = self._stage.directory.get(plugin_id) if plugin_id in self._stage.directory else None
-        task = self._tasks.get(plugin_id)  # it may show the generation already, and still be at work
         if stored != (here.generation if here else None):
-            task = self._begin(plugin_id)
-        if task is not None:
-            await asyncio.wait([task])
+            return self._begin(plugin_id)
+        return self._tasks.get(plugin_id)  # it may show the generation already, and still be at work
+
+    async def new(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do a registration; a name that another node has freed meanwhile is free here, too."""
+        try:
+            return await self._operations.run(work())
+        except PluginNameTakenError as error:
+            taken = error.fields["plugin_id"]
+            if not isinstance(taken, int):  # only another node knows it yet
+                raise
+            await self.catch_up(taken)
+            if taken in self._stage.directory:
+                raise
+        return await self._operations.run(work())
+
+    async def _with_others(self, plugin_id: int, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it again after a refusal because of other plugins, as long as this node did not know what they are by now."""
+        for _ in range(TRIES_AGAIN):
+            try:
+                return await work()
+            except ABOUT_OTHERS as error:
+                was_behind = await self._catch_up(partial(self._related, plugin_id))
+                if not was_behind and not isinstance(error, PeerUnfitError):
+                    raise
+        return await work()
+
+    def _related(self, plugin_id: int, stored: Mapping[int, int]) -> set[int]:
+        """Those that the plugin needs or that need it, directly or through others, and those that nobody here knows."""
+        directory = self._stage.directory
+        unknown = {other for other in stored if other not in directory}
+        if plugin_id not in directory:
+            return unknown
+        requires, name = directory.requires(), directory.get(plugin_id).name
+        names = (*requirements(name, requires), *dependants(name, requires))
+        return unknown | {directory.by_name(other).id for other in names}
 
     async def change(self, plugin_id: int, work: Callable[[], Awaitable[T]]) -> T:
         """Do an operation on a plugin as a whole, on what is stored of it now; after a conflict this node follows the other one."""
@@ -118,7 +180,7 @@ class Convergence:
         async def whole() -> T:
             await self.catch_up(plugin_id)
             try:
-                return await work()
+                return await self._with_others(plugin_id, work)
             except PluginChangedElsewhereError:
                 await self.catch_up(plugin_id)
                 raise

@@ -222,6 +222,17 @@ def dependants(name: str, requires: Mapping[str, Sequence[str]]) -> tuple[str, .
     return tuple(other for other in requires if other in found and other != name)
 
 
+def requirements(name: str, requires: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Everyone whom the plugin requires, directly or through others, in the mapping's order."""
+    found = {name}
+    ahead = [name]
+    while ahead:
+        new = set(requires.get(ahead.pop(), ())) - found
+        found |= new
+        ahead += new
+    return tuple(other for other in requires if other in found and other != name)
+
+
 def shown_cycle(cycle: Sequence[str]) -> str:
     """A circle for people: `a -> b -> a`."""
     return " -> ".join((*cycle, cycle[0]))

@@ -66,6 +66,10 @@ class VersionStillNeededError(ConflictError):
     """Plugin {name} cannot become version {version}, because enabled plugins require others: {dependants}. Update or disable those first."""
 
 
+class PeerUnfitError(ConflictError):
+    """Plugin {name} was not changed: {why}. That came about while the request was under way, here or on another node, and nothing of the request was done. {next_step}, then send it again."""
+
+
 class PluginEnableFailedError(ConflictError):
     """Plugin {name} could not be enabled: {cause} Mend the cause and enable it again; isp-plugins logs --plugin {name} --tracebacks tells more."""
 

@@ -5,6 +5,7 @@
 3. States that pass (`enabling`, `disabling`) are shown, never written: a killed host leaves none behind.
 4. Where there may be other nodes (PostgreSQL), a change is refused if one of them changed the plugin since it was read here, and
    they are told of it in the same transaction. What a node reports of a plugin that another one deleted is dropped.
+5. A change is refused, too, if it does not fit what others are by then, of which it needs one or is needed by one (`peers`).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -18,9 +19,11 @@ from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditLog, AuditOutcome, AuditTag
 from isp_plugins.clock import Clock
 from isp_plugins.db.engine import Database
-from isp_plugins.lifecycle import kept, store
+from isp_plugins.lifecycle import kept, peers, store
+from isp_plugins.lifecycle.dependencies import required_names
 from isp_plugins.lifecycle.directory import PluginDirectory
 from isp_plugins.lifecycle.kept import Part
+from isp_plugins.lifecycle.peers import Change
 from isp_plugins.lifecycle.records import PluginDraft, PluginRecord
 from isp_plugins.lifecycle.releases import ReleaseDraft
 from isp_plugins.nodes.notices import Notice, tell
@@ -89,9 +92,12 @@ class Ledger:
         also: Callable[[AsyncSession, PluginRecord], Awaitable[Any]],
         release: ReleaseDraft | None = None,
     ) -> PluginRecord:
-        """Store a new plugin, with its release where it was installed."""
+        """Store a new plugin, with its release where it was installed; `DependencyCycleError`."""
         now = self._clock.now()
         async with self._database.transaction() as session:
+            if required := required_names(draft.dependencies):
+                await peers.take_turn(session)
+                await peers.require_acyclic(session, draft.name, required)
             record = await store.insert_plugin(session, draft, now, release=release, who=actor.name)
             await store.save_instances(session, [record], self._node)
             await store.replace_needs(session, self._directory.seen(record), now)
@@ -109,11 +115,12 @@ class Ledger:
         gone: Sequence[PluginRecord] = (),
         keep: frozenset[Part] = frozenset(),
         also: Iterable[Also] = (),
+        forced: bool = False,
     ) -> None:
-        """Store these plugins as they are now, and drop those that are gone, all but these parts of them."""
+        """Store these plugins as they are now, and drop those that are gone, all but these parts of them; `forced`: whatever it means to others."""
         changing = [record for record in records if self._is_change(record)]
         async with self._database.transaction() as session:
-            await self._begin(session, [*changing, *gone])
+            await self._begin(session, [*changing, *gone], () if forced else self._changes(changing, gone))
             for record in records:
                 await self._save_description(session, record)
             there = await self._save_instances(session, records)
@@ -174,9 +181,21 @@ class Ledger:
         """Whether it says anything else of the plugin than what this node makes of it."""
         return self._directory.get(record.id).generation != record.generation
 
-    async def _begin(self, session: AsyncSession, changing: Sequence[PluginRecord]) -> None:
+    def _changes(self, changing: Sequence[PluginRecord], gone: Sequence[PluginRecord]) -> list[Change]:
+        """What matters to others, too."""
+        after: list[tuple[int, PluginRecord | None]] = [(record.id, record) for record in changing]
+        after += [(record.id, None) for record in gone]
+        return [Change(self._directory.get(plugin_id), record) for plugin_id, record in after]
+
+    async def _begin(
+        self, session: AsyncSession, changing: Sequence[PluginRecord], changes: Sequence[Change] = ()
+    ) -> None:
+        if any(change.new_needs for change in changes):
+            await peers.take_turn(session)
         if self.is_shared and changing:
-            await store.require_unchanged(session, [self._directory.get(record.id) for record in changing])
+            before = [self._directory.get(record.id) for record in changing]
+            await store.require_unchanged(session, before, peers.relied_on(changes))
+        await peers.require_fitting(session, changes)
 
     async def _tell(self, session: AsyncSession, *changed: PluginRecord) -> None:
         for record in changed:

@@ -91,13 +91,14 @@ class PluginManager:
 
     async def register(self, draft: PluginDraft, actor: Actor) -> PluginRecord:
         """Make a plugin known, with its subscriptions; `PluginNameTakenError`, `DependencyCycleError`, errors of the hooks' room."""
-        return await self._whole(registering.register(self._stage, draft, actor))
+        return await self.convergence.new(lambda: registering.register(self._stage, draft, actor))
 
     async def install(
         self, draft: PluginDraft, release: ReleaseDraft, candidate: Candidate, actor: Actor
     ) -> PluginRecord:
         """Make a plugin known that was installed, with its release and configuration; errors as of `register`."""
-        return await self._whole(registering.install(self._stage, draft, release, candidate, actor))
+        work = partial(registering.install, self._stage, draft, release, candidate, actor)
+        return await self.convergence.new(work)
 
     async def update(self, plugin_id: int, changes: PluginChanges, actor: Actor) -> PluginRecord:
         """Change a plugin's description; an active one is reloaded where needed, or nothing changes (`PluginUpdateFailedError`)."""

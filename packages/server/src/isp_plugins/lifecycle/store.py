@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -72,11 +72,14 @@ async def generations(session: AsyncSession) -> dict[int, int]:
     return {row[0]: row[1] for row in await session.execute(present)}
 
 
-async def require_unchanged(session: AsyncSession, records: Iterable[PluginRecord]) -> None:
-    """Hold the rows of these plugins until the commit; `PluginChangedElsewhereError` where another node changed or deleted one."""
+async def require_unchanged(
+    session: AsyncSession, records: Iterable[PluginRecord], beside: Iterable[str] = ()
+) -> None:
+    """Hold the rows of these plugins until the commit, and those of the names `beside`; `PluginChangedElsewhereError` where another node changed or deleted one of the former."""
     wanted = {record.id: record for record in records}
     rows = select(Plugin.id, Plugin.generation, Plugin.desired, Plugin.version)
-    rows = rows.where(Plugin.id.in_(wanted), Plugin.uninstalled_at.is_(None))
+    held = or_(Plugin.id.in_(wanted), Plugin.name.in_(sorted(beside)))
+    rows = rows.where(held, Plugin.uninstalled_at.is_(None))
     rows = rows.order_by(Plugin.id).with_for_update(key_share=True)
     found = {row.id: row for row in await session.execute(rows)}
     for record in wanted.values():

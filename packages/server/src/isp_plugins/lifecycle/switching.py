@@ -166,7 +166,7 @@ class _Saving(ABC):
         entry = Entry(self.tag, self._actor, self._after, self._details())
         async with self.held.letting_go() if self.held else nullcontext() as held:
             also = [write, held] if held else [write]
-            await stage.ledger.commit(self._after, entries=[entry], also=also)
+            await stage.ledger.commit(self._after, entries=[entry], also=also, forced=self._why() is not None)
         assert self._saved is not None  # noqa: S101  it was committed
         stage.ledger.show(self._saved.record)
         stage.engine.subscribe(self._before.id, self._saved.subscriptions)
