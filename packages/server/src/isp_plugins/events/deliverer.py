@@ -17,6 +17,7 @@ from contextvars import Context
 from isp_plugins.contracts.hooks import Subscription
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.events.attempts import Attempts
+from isp_plugins.events.company import Company
 from isp_plugins.events.feed import Feed
 from isp_plugins.events.seams import Delivers
 from isp_plugins.events.store import Ack, DeliveryStore
@@ -68,6 +69,8 @@ class Deliverer:
         self._dirty: dict[int, Feed] = {}
         self._dirtied = asyncio.Event()
         self._changed = asyncio.Event()
+        self._companies: dict[int, Company] = {}
+        """By plugin."""
         self._quiet: dict[int, int] = {}
         """Cursors that an operator works on."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -205,6 +208,7 @@ class Deliverer:
 
     def _forget(self, feed: Feed) -> None:
         feed.lose()
+        feed.company.members.pop(feed, None)
         if self.feeds.get(feed.id) is feed:
             del self.feeds[feed.id]
         if self._dirty.get(feed.id) is feed:
@@ -235,10 +239,13 @@ class Deliverer:
             self._valid_until = now + self._lease_s * MARGIN
             self._renew_at = now + self._lease_s / 3
         for claim in claims:
+            one = free[claim.subscription_id]
+            company = self._companies.setdefault(one.plugin_id, Company())
             feed = Feed(
-                claim, free[claim.subscription_id], store=self._store, deliverer=self._engine, keeper=self, concurrency=self._concurrency
+                claim, one, store=self._store, deliverer=self._engine, keeper=self, company=company, concurrency=self._concurrency
             )  # fmt: skip
             self.feeds[feed.id] = feed
+            company.members[feed] = None
             feed.start()
 
     async def _find_new(self) -> None:

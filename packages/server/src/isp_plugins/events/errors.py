@@ -10,6 +10,9 @@ class EventLogUnavailableError(UnavailableError):
 class AttemptCutOffError(UnavailableError):
     """The process that delivered it was killed or crashed during this attempt. If that happens again and again with this event, see what it does to the plugin."""
 
+    cut_off = True
+    """It may have been another one that was under way then."""
+
 
 class EventNotFoundError(NotFoundError):
     """There is no event {event_id}: it never was, or retention deleted it. `isp-plugins events list` shows those that are kept."""

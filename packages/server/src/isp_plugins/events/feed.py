@@ -3,7 +3,8 @@
 1. It reads ahead of its position, at most `AHEAD` events, and has at most so many attempts under way as the settings say.
 2. A failure parks its event and what comes behind it in its lane; the lane goes on with the retry.
 3. What it did is acknowledged together; where the acknowledgement is stale, somebody else owns the cursor and it stops at once.
-4. While its plugin does not run here, or must not be called, it begins nothing; an attempt that did not take place does not count.
+4. What was under way when its process died is tried alone (`events.company`).
+5. While its plugin does not run here, or must not be called, it begins nothing; an attempt that did not take place does not count.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,8 +24,9 @@ from isp_plugins.contracts.vocabulary import DeliveryStatus, OutcomeStatus
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.events.acks import Pending
 from isp_plugins.events.attempts import cut_off
+from isp_plugins.events.company import Company
 from isp_plugins.events.parking import KEPT, Head, Parking, Queue
-from isp_plugins.events.retries import DEFAULT_RETRY, Tried, later_of, pause
+from isp_plugins.events.retries import DEFAULT_RETRY, Tried, later_of, pause, words_of
 from isp_plugins.events.seams import Answer, Delivers, Keeper
 from isp_plugins.events.store import Claim, DeliveryStore, row_values
 from isp_plugins.events.window import Item, Window, lane_of
@@ -39,7 +42,6 @@ REST_S = 0.2
 AGAIN_S = 0.5
 """Pause while the database is away."""
 MAX_HISTORY = 20
-MAX_ERROR = 4000
 UNTRIED = Tried()
 _log = logging.getLogger(__name__)
 
@@ -55,9 +57,12 @@ class Feed:
         store: DeliveryStore,
         deliverer: Delivers,
         keeper: Keeper,
+        company: Company,
         concurrency: int,
     ) -> None:
         self.claim = claim
+        self.company = company
+        self.alone = False
         self.subscription = subscription
         self.pending = Pending(claim.subscription_id, claim.token, keeper.attempts)
         """What is not acknowledged yet."""
@@ -67,9 +72,9 @@ class Feed:
         self._concurrency = concurrency
         self._window = Window(claim.position, claim.done)
         self._parking = Parking()
-        self._retrying = 0
         self._changed = asyncio.Event()
         self._attempts: set[asyncio.Task[None]] = set()
+        self._retrying = 0
         self._more = True
         """Whether there may be events that were not read."""
         self._stopping = False
@@ -82,9 +87,14 @@ class Feed:
         return self.subscription.id
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing is under way and nothing was read that is not settled."""
-        return not (self._attempts or self._window.unsettled or self._more)
+    def under_way(self) -> bool:
+        """Whether attempts are under way."""
+        return bool(self._attempts)
+
+    @property
+    def wants_alone(self) -> bool:
+        """Whether a suspect is due and may be tried."""
+        return self._parking.suspect_due and self._may_begin()
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -168,8 +178,10 @@ class Feed:
         """Until something changes, or a retry is due."""
         if not self._may_begin():
             timeout: float | None = max(0.0, self._rests_until - time.monotonic()) or None
-        elif self._wants_more():
+        elif self._wants_more() or self.company.is_turn_of(self):
             return
+        elif self.company.barred:
+            timeout = None
         else:
             timeout = self._parking.next_in() if self._retrying < self._concurrency else None
         try:
@@ -211,14 +223,20 @@ class Feed:
 
     def _begin(self) -> None:
         """Begin as many attempts as may be under way."""
-        while self._retrying < self._concurrency and (head := self._parking.due()) is not None:
+        self.alone = self.alone or self.company.is_turn_of(self)
+        while self._may_retry() and (head := self._parking.due()) is not None:
             self._retrying += 1
             self._spawn(self._retry(head))
-        while len(self._attempts) - self._retrying < self._concurrency:
+        while len(self._attempts) - self._retrying < self._concurrency and not self.company.barred:
             item = self._window.next()
             if item is None:
                 return
             self._spawn(self._first(item))
+
+    def _may_retry(self) -> bool:
+        if self.alone:
+            return not self._retrying
+        return self._retrying < self._concurrency and not self.company.barred
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, context=Context())
@@ -227,6 +245,7 @@ class Feed:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._attempts.discard(task)
+        self.company.ended(alone=False)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             _log.error("A delivery of subscription %d broke.", self.id, exc_info=error)
@@ -258,6 +277,8 @@ class Feed:
             head, answer = await self._try_again(head)
         finally:
             self._retrying -= 1
+            alone, self.alone = self.alone, False
+            self.company.ended(alone=alone)
         if answer is None:
             self._plan(head, REST_S)
         elif answer.status is not OutcomeStatus.OK:
@@ -315,10 +336,13 @@ class Feed:
         tried = head.tried.after(later)
         self.pending.ended.append((head.event_id, tried.attempts))
         wait = pause(self.subscription.retry or DEFAULT_RETRY, tried, later, random.random())  # noqa: S311  jitter
-        words = self._words(answer)
+        words = words_of(
+            answer.error, answer.status, partial(self._keeper.masked, self.subscription.plugin_id)
+        )
         entry: dict[str, object] = {"attempt": tried.attempts, "at": time.time(), "node": self._keeper.node}
         entry |= {"error": words, "duration_ms": answer.duration_ms}
-        head = replace(head, tried=tried, history=[*head.history, entry][-MAX_HISTORY:])
+        suspect = getattr(answer.error, "cut_off", False)
+        head = replace(head, tried=tried, history=[*head.history, entry][-MAX_HISTORY:], suspect=suspect)
         status = DeliveryStatus.DEAD if wait is None else DeliveryStatus.RETRYING
         self.pending.rows[head.event_id] = row_values(
             head.lane, status, tried.attempts, tried.failures, head.round, wait or 0.0, words, head.history
@@ -332,14 +356,6 @@ class Feed:
             self._keeper.count(retried=1)
             self._plan(head, wait)
         self._keeper.dirty(self)
-
-    def _words(self, answer: Answer) -> str:
-        """What went wrong, without secrets, as both databases can keep it."""
-        error = answer.error
-        text = f"{type(error).__name__}: {error}" if error is not None else str(answer.status)
-        # Masked before it is cut, so that no half of a secret is left.
-        text = self._keeper.masked(self.subscription.plugin_id, text[: 2 * MAX_ERROR])[:MAX_ERROR]
-        return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
     def _plan(self, head: Head, wait: float) -> None:
         self._parking.plan(head, wait)

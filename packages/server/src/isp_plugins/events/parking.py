@@ -30,6 +30,8 @@ class Head:
     history: list[dict[str, object]] = field(default_factory=list)
     event: Any = None
     """Its row, where it is in memory."""
+    suspect: bool = False
+    """Whether its process died during its last attempt: it is tried alone."""
 
     @classmethod
     def of(cls, parked: Parked) -> Self:
@@ -64,6 +66,11 @@ class Parking:
     def next_in(self) -> float | None:
         """Seconds until the next is due; None where there is none."""
         return max(0.0, self._heap[0][0] - time.monotonic()) if self._heap else None
+
+    @property
+    def suspect_due(self) -> bool:
+        """Whether the next one is due, and to be tried alone."""
+        return bool(self._heap) and self._heap[0][2].suspect and self._heap[0][0] <= time.monotonic()
 
     def due(self) -> Head | None:
         """One that is due, taken out."""

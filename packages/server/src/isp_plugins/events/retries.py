@@ -5,12 +5,14 @@
 3. After `attempts` failures that count, the event is a dead letter.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from isp_plugins.contracts.hooks import Retry
 
 DEFAULT_RETRY = Retry()
 JITTER = 0.2
+MAX_ERROR = 4000
 LONGEST_LATER_S = 7 * 86_400.0
 PATIENCE = 1000
 """Attempts of any kind after which an event that is only ever postponed is a dead letter."""
@@ -51,3 +53,11 @@ def later_of(error: BaseException | None) -> float | None:
     """What a plugin asked for with `RetryLater`, in seconds; None where it simply failed."""
     after = getattr(error, "retry_after_s", None)
     return float(after) if isinstance(after, (int, float)) and not isinstance(after, bool) else None
+
+
+def words_of(error: BaseException | None, status: str, mask: Callable[[str], str]) -> str:
+    """What went wrong, without secrets, as both databases can keep it."""
+    text = f"{type(error).__name__}: {error}" if error is not None else status
+    # Masked before it is cut, so that no half of a secret is left.
+    text = mask(text[: 2 * MAX_ERROR])[:MAX_ERROR]
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -18,6 +18,9 @@ class WorkerNotStartedError(PluginFailedError):
 class WorkerDiedError(PluginFailedError):
     """The worker of {plugin} died: {how}. What it was doing is lost and is not tried again by itself; its last log lines say more."""
 
+    cut_off = True
+    """Whoever delivers events cannot know which of those under way is at fault."""
+
 
 class WorkerDiedStartingError(WorkerDiedError):
     """The worker of {plugin} died while it was {step}: {how}."""
