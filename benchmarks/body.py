@@ -1,4 +1,4 @@
-"""The pinned listeners of the hook benchmarks: the specification's own example, about 140 ns on the machine of `measured.md`."""
+"""The pinned listeners of the hook benchmarks: the specification's own example, about 140 ns on a small machine."""
 
 
 class Plugin:

@@ -7,11 +7,7 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-
-Contestant = Callable[[int], None]
-"""Does its work so many times."""
 
 
 @dataclass

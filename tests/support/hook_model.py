@@ -1,4 +1,4 @@
-"""A reference model of the hook engine: the rules of the design as a plain loop, and programs to compare the engine with it.
+"""A reference model of the hook engine: the rules of `hooks.engine` as a plain loop, and programs to compare the engine with it.
 
 A program is a list of dispatches over plugins whose methods do one thing each: return, raise, exit, reject, hang, dispatch another hook,
 take a plugin out or put one in. `Model.dispatch` says what must happen; `Play.dispatch` lets the engine do it. Both leave a trace.

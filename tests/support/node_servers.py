@@ -1,10 +1,13 @@
 """Several real server processes on one PostgreSQL, which share a plugin path."""
 
+import asyncio
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 
 from support.commands import Serving, serving
@@ -33,6 +36,21 @@ class NodeServers:
         }
         answer = self.clients[0].post("/plugins/", json=described | fields).raise_for_status()
         return int(answer.json()["id"])
+
+
+def new_database(postgres_server: str, name: str) -> str:
+    """The URL of an empty database, for a fixture that no loop runs for."""
+
+    async def create() -> None:
+        connection = await asyncpg.connect(postgres_server.format("postgres"))
+        try:
+            await connection.execute(f"CREATE DATABASE {name}")
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as apart:  # a loop may run in this thread
+        apart.submit(asyncio.run, create()).result()
+    return postgres_server.format(name)
 
 
 @contextmanager

@@ -1,10 +1,7 @@
 """Two nodes behind each proxy of docs/operations.md: calls, an upload, server-sent events, and a node that goes away."""
 
-import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
 
-import asyncpg
 import httpx
 import pytest
 
@@ -12,7 +9,7 @@ from isp_plugins.cli.sse import events_in, lines_of
 from support.commands import free_port
 from support.front import PROGRAMS, address, certificate, program_of, running, tried
 from support.installing import CODE, index, installed, plugin
-from support.node_servers import node_servers
+from support.node_servers import new_database, node_servers
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.soak, pytest.mark.timeout(900)]
@@ -36,19 +33,10 @@ class Plugin(PluginInterface):
 
 @pytest.fixture(scope="module")
 def servers(postgres_server, tmp_path_factory):
-    async def create():
-        connection = await asyncpg.connect(postgres_server.format("postgres"))
-        try:
-            await connection.execute("CREATE DATABASE proxied")
-        finally:
-            await connection.close()
-
-    with ThreadPoolExecutor(1) as apart:
-        apart.submit(asyncio.run, create()).result()
     folder = tmp_path_factory.mktemp("proxied")
     links = index(folder / "links")
     own = {"ISP_PLUGINS_PACKAGE_FIND_LINKS": str(links), "ISP_PLUGINS_PACKAGE_OFFLINE": "yes"}
-    with node_servers(postgres_server.format("proxied"), folder, "one", "two", **own) as found:
+    with node_servers(new_database(postgres_server, "proxied"), folder, "one", "two", **own) as found:
         quoting = found.plugin("quoting", QUOTES)
         found.clients[0].post(f"/plugins/{quoting}/enable").raise_for_status()
         found.quoting = quoting

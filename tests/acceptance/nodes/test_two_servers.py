@@ -1,15 +1,12 @@
 """Two server processes on one PostgreSQL are one system, whichever of them is asked."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
-from support.node_servers import NodeServers, node_servers
+from support.node_servers import NodeServers, new_database, node_servers
 from support.server import assert_problem
 from support.waiting import wait_until
 
@@ -33,18 +30,8 @@ SCHEMA = {"extra": {"type": "integer", "default": 1}}
 @pytest.fixture(scope="module")
 def servers(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServers]:
     """Nodes `one` and `two`."""
-
-    async def create() -> None:
-        connection = await asyncpg.connect(postgres_server.format("postgres"))
-        try:
-            await connection.execute("CREATE DATABASE two_servers")
-        finally:
-            await connection.close()
-
-    with ThreadPoolExecutor(1) as apart:
-        apart.submit(asyncio.run, create()).result()
     folder: Path = tmp_path_factory.mktemp("nodes")
-    with node_servers(postgres_server.format("two_servers"), folder, "one", "two") as found:
+    with node_servers(new_database(postgres_server, "two_servers"), folder, "one", "two") as found:
         yield found
 
 

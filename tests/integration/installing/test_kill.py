@@ -1,8 +1,6 @@
 """A host that is killed (-9) in any step of an installation finishes it at the next start, or has dropped every trace of it."""
 
-import asyncio
 import random
-import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from isp_plugins.operations.store import OperationFilters
 from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.forked import AsyncForked
+from support.killing import killed
 from support.migrated import migrated
 from support.packages import FilePackages, files_of, package
 
@@ -117,17 +116,5 @@ async def kill_in(folder: Path, step: str, *, life_s: float | None = None) -> No
     source = SOURCE.format(marker=str(marker), slow=step == "enable")
     file = package(folder / "packages", source=source)
     child = await AsyncForked.start("support.install_child", folder / "data", file, step)
-    try:
-        async with asyncio.timeout(60):
-            await said(child, "ready")
-            if life_s is None:
-                await said(child, "reached")
-        await asyncio.sleep(life_s or 0)
-    finally:
-        child.kill()
-    assert await child.wait() == -signal.SIGKILL
-
-
-async def said(child: AsyncForked, word: str) -> None:
-    while (line := await child.stdout.readline()).decode().strip() != word:
-        assert line, f"the child ended before it said {word}"
+    words = ("ready", "reached") if life_s is None else ("ready",)
+    await killed(child, *words, pause_s=life_s or 0.0)

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import shutil
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from isp_plugins.settings import Settings
 from isp_plugins.system import PluginSystem
 from support.forked import AsyncForked
 from support.installing import HOOK
+from support.killing import killed
 from support.packages import SCHEMA, FilePackages, files_of, package
 
 UPGRADE_STEPS = ("fetch", "unpack", "manifest", "resolve", "build_environment", "keep", "migrate", "switch")
@@ -228,17 +228,5 @@ async def succeeded(system: PluginSystem, operation) -> None:
 async def kill_in(folder: Path, file: str, step: str, life_s: float | None, more_s: float) -> None:
     """Run a child until it has reached the step and so much longer, or so long after it was ready, and kill it."""
     child = await AsyncForked.start("support.upgrade_child", folder / "data", file, step)
-    try:
-        async with asyncio.timeout(60):
-            await said(child, "ready")
-            if life_s is None:
-                await said(child, "reached")
-        await asyncio.sleep(life_s or more_s)
-    finally:
-        child.kill()
-    assert await child.wait() == -signal.SIGKILL
-
-
-async def said(child: AsyncForked, word: str) -> None:
-    while (line := await child.stdout.readline()).decode().strip() != word:
-        assert line, f"the child ended before it said {word}"
+    words = ("ready", "reached") if life_s is None else ("ready",)
+    await killed(child, *words, pause_s=life_s or more_s)

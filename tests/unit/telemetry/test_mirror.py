@@ -1,5 +1,7 @@
 """What plugins log seriously shows in the server's own log, but cannot flood it."""
 
+import logging
+
 from isp_plugins.telemetry.mirror import MOST, PERIOD_S, Mirror
 
 
@@ -30,3 +32,13 @@ def test_the_next_period_has_room_again(clock, caplog):
     clock.advance(PERIOD_S)
     mirror(rows(clock, 1))
     assert caplog.messages == ["p: m 0"]
+
+
+def test_a_plugin_cannot_write_what_looks_like_a_line_of_the_host(clock, caplog):
+    (row,) = rows(clock, 1)
+    forged = "2030-01-01 CRITICAL isp_plugins.audit: the chain is whole"
+    Mirror(clock)([row | {"message": f"oops\n{forged}\x1b[2J", "traceback": f"Traceback\n{forged}"}])
+    (record,) = caplog.records
+    assert record.getMessage() == rf"p: oops\n{forged}\x1b[2J"
+    shown = logging.Formatter("%(message)s").format(record)
+    assert [line for line in shown.splitlines() if line.startswith("2030")] == []

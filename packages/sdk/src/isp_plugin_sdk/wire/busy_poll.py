@@ -8,8 +8,6 @@
 
 import os
 
-DEFAULT_S = 0.000_1
-"""How long a look lasts at most, in seconds: about what two wake-ups of a process take on a slow machine."""
 PROMPT = 2
 """A message is prompt that came within so many looks."""
 MOST_SAT_OUT = 255

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from isp_plugins.cli.exits import Exit
+from isp_plugins.plain_text import visible
 
 PLAIN_WIDTH = 10_000
 """Columns of a table that goes into a pipe: nothing is cut."""
@@ -35,15 +36,6 @@ _STATE_COLOURS = {
     "invalid": "red", "problem": "red", "unknown": "dim", "degraded": "yellow", "enabling": "yellow", "disabling": "yellow", "WARNING": "yellow", "warn": "yellow",
     "skipped": "dim", "disabled": "dim", "rejected": "yellow", "timed_out": "red", "stopped": "red",
 }  # fmt: skip
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""All but line feed and tab, and what turns the direction of writing."""
-
-
-def visible(text: str) -> str:
-    """A text whose control characters are spelt out: it moves no cursor, and hides nothing of itself."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def escape(text: str) -> str:

@@ -15,7 +15,7 @@ from isp_plugins.contracts.vocabulary import (
 DEFAULT_DEADLINE_MS = 5000
 DEFAULT_PRIORITY = 100
 MAX_DEPTH = 16
-"""How deep hooks may dispatch hooks (design, rule 7)."""
+"""How deep hooks may dispatch hooks, through workers and events too."""
 
 
 @dataclass(frozen=True, slots=True)

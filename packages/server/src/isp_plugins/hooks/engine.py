@@ -1,9 +1,18 @@
-"""Dispatches hooks: the ten rules of the design's chapter "Hooks", each in the module named.
+"""Dispatches hooks by ten rules, each kept in the module named.
 
-1. Order (`chain`). 2. An immutable snapshot; a stopped plugin is not called again (`snapshot`, `stopping`). 3. Conditions
-   (`condition`, inlined by `generate`). 4. Filters get copies (`filters`). 5. `Reject`, 6. isolation of errors (`verdicts`).
-   7. Recursion and echo (`admission`). 8. Cost (`generate`, `ticker`, and the short way below). 9. Events (`emission`).
-   10. Results (`outcomes`).
+1. Order: by priority, then by the plugin's name, then by the method's; never by when a plugin was loaded (`chain`).
+2. A dispatch works on an immutable snapshot: what changes meanwhile counts from the next one. Once a plugin is stopped, it is not called
+   again (`snapshot`, `stopping`).
+3. A condition is compiled at subscription; one that cannot be evaluated counts as false, and is counted (`condition`, `generate`).
+4. Each filter gets a copy of its own; `None`, an error or a value that does not fit keeps the one before, and what it may not change is
+   put back (`filters`).
+5. `Reject` vetoes a dispatch where the hook's spec allows it (`verdicts`).
+6. An exception of any kind stays with its subscription; the failure policy says whether the dispatch goes on (`verdicts`).
+7. Hooks may dispatch hooks, to depth 16; a plugin does not get its own echo unless it asks (`admission`).
+8. A dispatch does nothing that can be done at subscription, in a sample or in a batch (`generate`, `ticker`, and the short way below).
+9. Events are written before an action hook's actions run, after a filter hook's filters, and never for what was rejected or stopped
+   (`emission`).
+10. The result tells of each subscription what became of it (`outcomes`).
 
 The short way of `dispatch_sync` is taken by a dispatch that nothing surrounds while no other thread takes it: then the one slot
 `current_call.inline` serves as the current call, as what the ticker watches and as what a stop waits for. Nothing between looking

@@ -227,7 +227,7 @@ def _refuse(mistakes: list[Mistake]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginDraft:
-    """A plugin to register: the specification's `plugin_data` and what the design adds. Invalid ones cannot be made (`PluginDraftInvalidError`)."""
+    """A plugin to register: the specification's `plugin_data`, and what we add to it. Invalid ones cannot be made (`PluginDraftInvalidError`)."""
 
     name: str
     version: str

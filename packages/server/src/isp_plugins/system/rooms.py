@@ -108,18 +108,7 @@ async def lay_foundation(
     keys = ApiKeys(database, audit, clock=clock)
     await keys.open()
     stack.push_async_callback(keys.close)
-    logs = PluginLogs(
-        database,
-        node=settings.node,
-        clock=clock,
-        queue_size=settings.log_queue_size,
-        flush_interval=settings.log_flush_interval,
-    )
-    await logs.open()
-    stack.push_async_callback(logs.close)
-    log_retention = LogRetention(database, clock=clock, limits=LogLimits.of(settings))
-    await log_retention.open()
-    stack.push_async_callback(log_retention.close)
+    logs, log_retention = await _open_logs(database, settings, clock, stack)
     return Foundation(
         settings=settings,
         clock=clock,
@@ -133,6 +122,24 @@ async def lay_foundation(
         logs=logs,
         log_retention=log_retention,
     )
+
+
+async def _open_logs(
+    database: Database, settings: Settings, clock: Clock, stack: AsyncExitStack
+) -> tuple[PluginLogs, LogRetention]:
+    logs = PluginLogs(
+        database,
+        node=settings.node,
+        clock=clock,
+        queue_size=settings.log_queue_size,
+        flush_interval=settings.log_flush_interval,
+    )
+    await logs.open()
+    stack.push_async_callback(logs.close)
+    retention = LogRetention(database, clock=clock, limits=LogLimits.of(settings))
+    await retention.open()
+    stack.push_async_callback(retention.close)
+    return logs, retention
 
 
 def _pace(settings: Settings) -> Pace:

@@ -1,6 +1,7 @@
 """Repeats what plugins log from WARNING on in the server's own log, masked as it is stored.
 
-A plugin's logger does not propagate, so this is the only way there; at most `MOST` records in `PERIOD_S` seconds.
+1. A plugin's logger does not propagate, so this is the only way there; at most `MOST` records in `PERIOD_S` seconds.
+2. One record is one line, and its traceback is set in: a plugin cannot write what looks like a line of the host's.
 """
 
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 
 from isp_plugins.clock import Clock
 from isp_plugins.contracts.vocabulary import LogLevel
+from isp_plugins.plain_text import inset, one_line
 from isp_plugins.telemetry.buffer import SERIOUS, Row
 from isp_plugins.telemetry.records import NUMBERS
 
@@ -45,8 +47,8 @@ class Mirror:
 
 def _record(row: Row, number: int) -> logging.LogRecord:
     record = log.makeRecord(
-        log.name, number, "(plugin)", 0, "%s: %s", (row["plugin_name"], row["message"]), None
+        log.name, number, "(plugin)", 0, "%s: %s", (row["plugin_name"], one_line(row["message"])), None
     )
     record.created = row["at"].timestamp()
-    record.exc_text = row["traceback"]
+    record.exc_text = inset(row["traceback"]) if row["traceback"] else None
     return record

@@ -19,8 +19,9 @@ from rich.text import Text
 
 from isp_plugins.cli.client import Client
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import PLAIN_WIDTH, fail, visible
+from isp_plugins.cli.output import PLAIN_WIDTH, fail
 from isp_plugins.cli.sse import ServerEvent, events_in
+from isp_plugins.plain_text import visible
 
 QUIET_S = 45.0
 """The server says something every 15 s: longer silence is a broken connection."""

@@ -18,8 +18,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from isp_plugins.cli.client import Client
 from isp_plugins.cli.exits import Exit
-from isp_plugins.cli.output import PLAIN_WIDTH, fail, sentences, visible
+from isp_plugins.cli.output import PLAIN_WIDTH, fail, sentences
 from isp_plugins.cli.sse import events_in
+from isp_plugins.plain_text import visible
 
 QUIET_S = 45.0
 """The server says something every 15 s: longer silence is a broken connection."""

@@ -7,10 +7,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from isp_plugin_sdk.payloads import PAYLOADS
-from isp_plugins.contracts.hooks import DEFAULT_DEADLINE_MS, HookSpec
+from isp_plugins.contracts.hooks import HookSpec
 from isp_plugins.contracts.vocabulary import HookKind
 from isp_plugins.hooks.catalogue.schemas import description_of, payload_schema
 
@@ -22,27 +22,28 @@ def is_internal(name: str) -> bool:
     return name.startswith(INTERNAL_PREFIXES)
 
 
+class More(TypedDict, total=False):
+    """What any spec may say beside its kind, policies and sample."""
+
+    key: str
+    """The payload's field that orders its events."""
+    deadline_ms: int
+    """Of a dispatch; 5000 where nothing is said."""
+    tmf: str
+    """The event of TM Forum that an adapter maps to it."""
+    uisp: str
+    """The same of UISP."""
+    whmcs: str
+    """The same of WHMCS."""
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain of the catalogue; its methods make specs.
-
-    All take the hook's `sample` payload, the `key` field that orders its events, its `deadline_ms`, and the event of TM Forum, UISP
-    and WHMCS that an adapter maps to it.
-    """
+    """A domain of the catalogue; its methods make specs."""
 
     name: str
 
-    def fact(
-        self,
-        hook: str,
-        *,
-        sample: Mapping[str, Any],
-        key: str | None = None,
-        deadline_ms: int = DEFAULT_DEADLINE_MS,
-        tmf: str | None = None,
-        uisp: str | None = None,
-        whmcs: str | None = None,
-    ) -> HookSpec:
+    def fact(self, hook: str, *, sample: Mapping[str, Any], **more: Unpack[More]) -> HookSpec:
         """An action after the fact: it tells of what has happened, and no subscriber's failure reaches the caller."""
         return HookSpec(
             **self._of_payload(hook),
@@ -50,35 +51,17 @@ class Domain:
             after_the_fact=True,
             mutable=(),
             sample=sample,
-            key=key,
-            deadline_ms=deadline_ms,
-            tmf=tmf,
-            uisp=uisp,
-            whmcs=whmcs,
+            **more,
         )
 
-    def action(
-        self,
-        hook: str,
-        *,
-        sample: Mapping[str, Any],
-        key: str | None = None,
-        deadline_ms: int = DEFAULT_DEADLINE_MS,
-        tmf: str | None = None,
-        uisp: str | None = None,
-        whmcs: str | None = None,
-    ) -> HookSpec:
+    def action(self, hook: str, *, sample: Mapping[str, Any], **more: Unpack[More]) -> HookSpec:
         """An action that asks for work: the subscribers do it, in order."""
         return HookSpec(
             **self._of_payload(hook),
             kind=HookKind.ACTION,
             mutable=(),
             sample=sample,
-            key=key,
-            deadline_ms=deadline_ms,
-            tmf=tmf,
-            uisp=uisp,
-            whmcs=whmcs,
+            **more,
         )
 
     def filter(
@@ -89,11 +72,7 @@ class Domain:
         mutable: tuple[str, ...],
         veto: bool = False,
         fail_closed: bool = False,
-        key: str | None = None,
-        deadline_ms: int = DEFAULT_DEADLINE_MS,
-        tmf: str | None = None,
-        uisp: str | None = None,
-        whmcs: str | None = None,
+        **more: Unpack[More],
     ) -> HookSpec:
         """A value threaded through the subscribers; with `veto` they may reject it, with `fail_closed` a failing one stops the dispatch."""
         return HookSpec(
@@ -103,11 +82,7 @@ class Domain:
             fail_closed=fail_closed,
             mutable=mutable,
             sample=sample,
-            key=key,
-            deadline_ms=deadline_ms,
-            tmf=tmf,
-            uisp=uisp,
-            whmcs=whmcs,
+            **more,
         )
 
     def _of_payload(self, hook: str) -> dict[str, Any]:

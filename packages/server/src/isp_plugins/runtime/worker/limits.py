@@ -20,7 +20,7 @@ class WorkerSettings:
     storage_writes_per_second: float = 500.0
     messages_per_second: float = 5000.0
     log_lines_per_second: float = 1000.0
-    busy_poll: float = 0.0001
+    busy_poll: float = 0.0001  # about what two wake-ups of a process take on a slow machine
 
     @classmethod
     def of(cls, settings: Settings) -> "WorkerSettings":
