@@ -15,6 +15,7 @@ from isp_plugins.access.bootstrap import FILE_NAME as ADMIN_KEY
 from isp_plugins.db.data_directory import HOST_FILE, LOCK_FILE
 from isp_plugins.errors import StartupError
 from isp_plugins.keyring import FILE_NAME as KEY_FILE
+from isp_plugins.runtime.worker.leftovers import FILE as BRAND_FILE
 
 FORMAT = 1
 LIST_FILE = "backup.json"
@@ -25,7 +26,7 @@ HEAD_FILE = "audit.head"
 KEPT_AS_THEY_ARE = ("wheelhouse", "sdk")
 LEFT_OUT = frozenset({
     "artifacts", "environments", "package-cache", "bytecode-cache", "staging", "fetching", "trash", "backups",
-    LOCK_FILE, HOST_FILE, ADMIN_KEY, KEY_FILE, HEAD_FILE,
+    LOCK_FILE, HOST_FILE, ADMIN_KEY, KEY_FILE, HEAD_FILE, BRAND_FILE,
 })  # fmt: skip
 
 
