@@ -209,7 +209,7 @@ async def test_key_that_was_kept_apart_is_given_at_the_restore(tmp_path):
         made = save(old, tmp_path / "copy", with_key=False)
     assert not made["with_key"]
     assert not (tmp_path / "copy" / "secrets.key").exists()
-    with pytest.raises(KeysMissingError):
+    with pytest.raises(KeysMissingError, match="restore again with --key FILE"):
         await restore(settings_of(tmp_path / "without"), tmp_path / "copy")
     came = await restore(new, tmp_path / "copy", key=old.data_dir / "secrets.key")
     assert came["unreadable_secrets"] == []
