@@ -36,6 +36,14 @@ from support.installing import index, plugin
 from support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
+BUSY = """
+import os
+from app.services.plugin_service import PluginInterface
+
+class Plugin(PluginInterface):
+    def pid(self):
+        return os.getpid()
+"""
 SOURCE = """
 from pathlib import Path
 
@@ -101,6 +109,29 @@ def mode_in(backup, name):
         return stat.S_IMODE((backup / name).stat().st_mode)
     with tarfile.open(backup) as archive:
         return archive.getmember(name).mode
+
+
+@pytest.mark.parametrize("how", ["restored", "copied"])
+async def test_trying_a_backup_beside_the_running_system_leaves_its_workers_alone(tmp_path, how):
+    """A host ends what workers of its data directory left behind as it starts; a copy's host knows nothing of these."""
+    old, new = settings_of(tmp_path / "old"), settings_of(tmp_path / "new")
+    async with PluginSystem.open(old) as system:
+        (old.data_dir / "plugins").mkdir()
+        (old.data_dir / "plugins" / "busy.py").write_text(BUSY)
+        changes = {"name": "busy", "module_path": "plugins.busy", "runtime": "process", "config_schema": {}}
+        record = await system.manager.register(PluginDraft.of(REGISTRATION | changes), HOST)
+        await system.manager.enable(record.id, HOST)
+        before = (await system.manager.execute(record.id, "pid", None, HOST)).value
+        if how == "restored":
+            save(old, tmp_path / "copy")
+            assert not (tmp_path / "copy" / "workers.brand").exists()
+            await restore(new, tmp_path / "copy")
+        else:
+            new.data_dir.mkdir()
+            shutil.copy2(old.data_dir / "workers.brand", new.data_dir)
+            async with PluginSystem.open(new):
+                pass
+        assert (await system.manager.execute(record.id, "pid", None, HOST)).value == before
 
 
 @pytest.mark.parametrize("name", ["copy", "copy.tar", "copy.tar.gz"])
@@ -202,7 +233,7 @@ async def test_key_that_was_kept_apart_is_given_at_the_restore(tmp_path):
         made = save(old, tmp_path / "copy", with_key=False)
     assert not made["with_key"]
     assert not (tmp_path / "copy" / "secrets.key").exists()
-    with pytest.raises(KeysMissingError):
+    with pytest.raises(KeysMissingError, match="restore again with --key FILE"):
         await restore(settings_of(tmp_path / "without"), tmp_path / "copy")
     came = await restore(new, tmp_path / "copy", key=old.data_dir / "secrets.key")
     assert came["unreadable_secrets"] == []

@@ -36,6 +36,11 @@ def test_this_machine_is_left_out_and_told():
     assert left_out == ("127.0.0.1:8025 is this machine itself", "localhost:80 is this machine itself")
 
 
+def test_many_ports_of_one_address_are_told_together():
+    _, left_out = learnt(connected={("127.0.0.1", port) for port in (4001, 4002, 4003, 4004)})
+    assert left_out == ("4 ports like 127.0.0.1:4001 are this machine itself",)
+
+
 def test_grants_are_written_as_a_table_that_can_be_read_again():
     import tomllib
 

@@ -15,6 +15,9 @@ from pathlib import PurePosixPath
 
 from isp_plugin_sdk.sandbox.grants import ICMP, TCP, UDP, Grants, Listen, Peer, path_problem
 
+MANY_PORTS = 3
+"""So many ports of one address are told one by one; tests that start a server each would fill the screen."""
+
 
 @dataclass(slots=True)
 class Observed:
@@ -69,8 +72,19 @@ def _peers(observed: Observed) -> tuple[set[Peer], tuple[str, ...]]:
         if (protocol, port) not in named
     }
     here = {peer for peer in found if is_here(peer.host)}
-    left_out = tuple(f"{peer} is this machine itself" for peer in sorted(here, key=str))
-    return found - here, left_out
+    return found - here, (*_here_in_words(here),)
+
+
+def _here_in_words(here: set[Peer]) -> Iterable[str]:
+    """Peers on this machine; of many ports of one address their number."""
+    by_host: dict[tuple[str, str], list[Peer]] = {}
+    for peer in sorted(here, key=str):
+        by_host.setdefault((peer.protocol, peer.host), []).append(peer)
+    for peers in by_host.values():
+        if len(peers) > MANY_PORTS:
+            yield f"{len(peers)} ports like {peers[0]} are this machine itself"
+        else:
+            yield from (f"{peer} is this machine itself" for peer in peers)
 
 
 def _listen(observed: Observed) -> tuple[set[Listen], tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """A caller that proved who it is, and what it may do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isp_plugins.access.errors import HookNotAllowedError, PluginNotAllowedError, ScopeMissingError
@@ -55,8 +56,14 @@ class Principal:
             role=self.role,
             limits=limits,
             scopes=_listed(frozenset(each.value for each in self.scopes)),
-            roles=" or ".join(roles_with(scope)),
+            roles=_alternatives(roles_with(scope)),
         )
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    """`a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _listed(names: frozenset[str] | None) -> str:

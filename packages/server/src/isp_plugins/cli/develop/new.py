@@ -85,7 +85,7 @@ def _hints(wanted: Path | None, variables: set[str]) -> dict[str, str]:
 
 def _show(session: Session, template: str, files: dict[str, str], place: Path, *, is_zip: bool) -> None:
     """What was made, and what comes next."""
-    from isp_plugins.cli.develop.next_steps import next_steps, sdk_folder
+    from isp_plugins.cli.develop.next_steps import next_steps, quoted, sdk_folder
 
     steps = [] if is_zip else next_steps(files, place, session.data_dir, sdk=sdk_folder())
     answer: dict[str, Any] = {"template": template, "path": str(place), "files": sorted(files), "next": steps}
@@ -98,5 +98,7 @@ def _show(session: Session, template: str, files: dict[str, str], place: Path, *
             say("Next:")
         for step in steps:
             say(f"  {step}")
+        if steps and any(path.endswith("/plugin.toml") for path in made["files"]):
+            say(f"Or, to run it as a package, in a sandbox of its own: isp-plugins install {quoted(place)}")
 
     session.show(answer, human)

@@ -33,14 +33,14 @@ def next_steps(
 ) -> list[str]:
     """The commands that come next: test (with the SDK of the folder that is given), put onto the plugin path, register, configure, enable."""
     body = registration_of(files)
-    from_folder = f"ISP_PLUGIN_SDK={_quoted(sdk)} " if sdk is not None else ""
-    steps = [f"{from_folder}sh {_quoted(place / 'test.sh')}"] if "test.sh" in files else []
+    from_folder = f"ISP_PLUGIN_SDK={quoted(sdk)} " if sdk is not None else ""
+    steps = [f"{from_folder}sh {quoted(place / 'test.sh')}"] if "test.sh" in files else []
     if not body:
         return steps
     package, folder = _package_of(body), data_dir / "plugins"
     if f"{package}/__init__.py" in files:
-        steps.append(f"mkdir -p {_quoted(folder)} && cp -r {_quoted(place / package)} {_quoted(folder)}/")
-    steps.append(f"isp-plugins register @{_quoted(place / REGISTRATION)}")
+        steps.append(f"mkdir -p {quoted(folder)} && cp -r {quoted(place / package)} {quoted(folder)}/")
+    steps.append(f"isp-plugins register @{quoted(place / REGISTRATION)}")
     if required := _required_of(body):
         steps.append(
             f"isp-plugins config set {body['name']} {' '.join(shlex.quote(f'{key}=...') for key in required)}"
@@ -75,5 +75,6 @@ def _required_of(body: Mapping[str, Any]) -> list[str]:
     return [key for key, field in schema.items() if isinstance(field, dict) and field.get("required") is True]
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as a shell takes it."""
     return shlex.quote(str(path))

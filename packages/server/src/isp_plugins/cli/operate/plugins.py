@@ -260,8 +260,8 @@ def _dependency(need: dict[str, Any]) -> str:
 
 
 def _grants_of(release: dict[str, Any] | None) -> str:
-    """What an installed plugin may do; nothing of one that is trusted as a whole."""
-    if release is None:
+    """What an installed plugin may do; nothing of one that is trusted as a whole, or where an older server does not tell."""
+    if release is None or "grants" not in release:
         return ""
     return "; ".join(f"{one['grant']}: {one['what']}" for one in release["grants"]) or "none: all is denied"
 

@@ -1,12 +1,14 @@
 """Ends what workers left behind where the kernel does not: processes are known beyond doubt by a brand in the environment that they began with.
 
-1. Each worker begins with a brand of its own: the secret of the data directory, and a random part. Everything it starts inherits it; nobody else can have it.
+1. Each worker begins with a brand of its own: one of its data directory, and a random part. Everything it starts inherits it; nobody else can have it. A copy
+   of a data directory, or what was restored of its backup, is another directory: it has nothing to do with the workers of the first.
 2. A process is opened (pidfd) before its brand is read, and signalled through what was opened: a number that is given to somebody else in between
    is never signalled.
 3. Once at a worker's end, for what left its group; once at the host's start, for what a host that was killed left: one data directory has one host.
 4. A process that emptied its environment is not found. Only a namespace of processes holds that one (`isp_plugin_sdk.sandbox.lineage`).
 """
 
+import hashlib
 import logging
 import os
 import secrets
@@ -41,7 +43,8 @@ class Leftovers:
         file = data_dir / FILE
         if not file.exists():
             create_private(file, fresh)
-        return cls(file.read_text(encoding="ascii").strip() or fresh)
+        secret = file.read_text(encoding="ascii").strip() or fresh
+        return cls(hashlib.sha256(f"{secret}:{_which(data_dir)}".encode()).hexdigest()[:32])
 
     @classmethod
     def taken_over(cls, data_dir: Path) -> "Leftovers":
@@ -64,6 +67,12 @@ class Leftovers:
     def end_all(self) -> int:
         """Kill whatever bears any brand of this data directory; only where no worker of it is running."""
         return _end(f"{VARIABLE}={self.family}-".encode())
+
+
+def _which(folder: Path) -> str:
+    """The folder itself, by whatever path it is reached; another one for a copy of it."""
+    found = folder.stat()
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def _end(sought: bytes) -> int:

@@ -16,6 +16,7 @@ from isp_plugins.access.bootstrap import FILE_NAME as ADMIN_KEY
 from isp_plugins.db.data_directory import HOST_FILE, LOCK_FILE
 from isp_plugins.errors import StartupError
 from isp_plugins.keyring import FILE_NAME as KEY_FILE
+from isp_plugins.keyring import KeysMissingError
 from isp_plugins.runtime.worker.leftovers import FILE as BRAND_FILE
 
 FORMAT = 1
@@ -44,6 +45,10 @@ class BackupDamagedError(StartupError):
 
 class RestoreTargetError(StartupError):
     """The backup cannot be restored into {path}: {problem}. Name a folder that does not exist yet, or is empty, with --data-dir."""
+
+
+class RestoreKeysMissingError(KeysMissingError):
+    """The backup holds secrets and no keys, and none were given. Empty {path}, and restore again with --key FILE (the secrets.key that was kept apart from it), or with the keys in ISP_PLUGINS_SECRET_KEYS."""
 
 
 @dataclass(frozen=True, slots=True)

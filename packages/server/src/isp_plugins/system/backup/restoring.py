@@ -22,6 +22,7 @@ from isp_plugins.db.data_directory import UNFINISHED
 from isp_plugins.db.urls import sqlite_file
 from isp_plugins.durable_file import copy_private
 from isp_plugins.keyring import FILE_NAME as KEY_FILE
+from isp_plugins.keyring import KeysMissingError
 from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.store import PackageStore
 from isp_plugins.runtime.worker.leftovers import FILE as BRAND_FILE
@@ -33,6 +34,7 @@ from isp_plugins.system.backup.contents import (
     BackupDamagedError,
     BackupUnreadableError,
     Contents,
+    RestoreKeysMissingError,
     RestoreTargetError,
 )
 from isp_plugins.system.backup.making import is_tar
@@ -50,7 +52,10 @@ async def restore(settings: Settings, source: Path, *, key: Path | None = None) 
         _require_whole(contents, folder, source)
         _require_same_kind(contents, database, data_dir)
         await _fill(settings, folder, database, key)
-    found = await _examine(settings, contents)
+    try:
+        found = await _examine(settings, contents)
+    except KeysMissingError as error:
+        raise RestoreKeysMissingError(path=data_dir) from error
     await in_thread(shutil.rmtree, data_dir / UNFINISHED)
     return {"restored": str(data_dir), "made_at": contents.made_at} | found
 
