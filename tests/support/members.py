@@ -93,11 +93,11 @@ KEYS = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
 
 @asynccontextmanager
-async def system(url, folder, name, *, lost_after=6.0, **more):
+async def system(url, folder, name, *, lost_after=6.0, source=PLUGIN, **more):
     """A whole node in this process, with the plugin on its plugin path."""
     plugins = folder / name / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
-    (plugins / "poller.py").write_text(PLUGIN)
+    (plugins / "poller.py").write_text(source)
     settings = Settings(
         data_dir=folder / name,
         database_url=url,

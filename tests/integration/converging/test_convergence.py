@@ -109,6 +109,41 @@ async def test_event_subscription_counts_on_every_node(nodes: Nodes) -> None:
     assert await until(lambda: file.exists() and set(file.read_text().split()) == {"1", "2"}, within=LONG)
 
 
+async def test_subscription_deleted_on_another_node_while_its_events_are_in_flight(nodes: Nodes) -> None:
+    one, two = await nodes.open("one", "two")
+    folder = nodes.plugins / "flight"
+    folder.mkdir()
+    body = f"""
+    def see(self, customer):
+        import pathlib, time
+        folder = pathlib.Path({str(folder)!r})
+        (folder / f"begun {{customer['id']}}").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.01)
+        (folder / f"ended {{customer['id']}}").touch()
+    """
+    hook = {"hook_name": "customer_created", "hook_type": "event", "callback_method": "see"}
+    plugin = await one.manager.register(nodes.write("watcher", body, hooks=[hook]), ADA)
+    await one.manager.enable(plugin.id, ADA)
+    await nodes.active(plugin.id)
+    payload = {"name": "Ada", "status": "active"}
+    for number in (1, 1, 2):
+        await one.dispatch("customer_created", payload | {"id": number})
+    await until(lambda: {path.name for path in folder.iterdir()} == {"begun 1", "begun 2"}, within=LONG)
+    (view,) = await two.manager.hooks(plugin.id)
+    await two.manager.delete_hook(plugin.id, view.id, ADA)
+    await nodes.same(plugin.id, lambda record: record.generation == 3)
+    (folder / "go").touch()
+    await until((folder / "ended 2").exists, within=LONG)
+    for node in nodes.all:
+        await until(lambda node=node: view.id not in node.events.deliverer.feeds, within=LONG)
+        assert await node.event_reader.lag() == []
+        result = await node.dispatch("customer_created", payload | {"id": 3})
+        assert result.to_dict()["subscriptions"] == []
+    assert await nodes.ask("SELECT 1 FROM event_deliveries") == []
+    assert not (folder / "begun 3").exists()
+
+
 async def test_wanted_plugin_that_fails_on_one_node_alone_is_tried_again_there(nodes: Nodes) -> None:
     one, two = await nodes.open("one", "two")
     marker = two.settings.data_dir / "ready"

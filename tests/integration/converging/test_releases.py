@@ -5,12 +5,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from isp_plugins.clock import SystemClock
 from isp_plugins.contracts.vocabulary import State
 from isp_plugins.lifecycle.orders import InstallOrder, SourceType
 from isp_plugins.lifecycle.upgrading import UpgradeOrder
 from isp_plugins.nodes.claims import ClaimedElsewhereError, Claims
 from isp_plugins.operations import OperationState
 from isp_plugins.packages.values import Freed, Source, SourceKind
+from isp_plugins.storage import PluginStorage
 from isp_plugins.system import PluginSystem
 from support.converging import ADA, LONG, Nodes
 from support.installing import HOOK
@@ -116,6 +118,46 @@ async def test_two_nodes_that_upgrade_at_once_end_with_one_version_everywhere(no
     wanted = {"version": int(row["version"][0])}
     assert [await welcome(node) for node in nodes.all] == [wanted] * 2
     assert (one.directory.get(plugin_id).release, 1) == (two.directory.get(plugin_id).release, 1)
+
+
+GATED = """
+    def initialize(self):
+        import time
+        while not self.context.get("go"):
+            time.sleep(0.02)
+        return {works}
+"""
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["upgrade", "failed upgrade"])
+async def test_node_that_joins_in_the_middle_of_an_upgrade_comes_to_its_end(nodes: Nodes, works) -> None:
+    one, _ = await opened(nodes, "one", "two")
+    plugin_id = await installed(nodes, one)
+    later = nodes.plugins.parent / "three"
+    later.mkdir()
+    for kind in ("artifacts", "environments"):
+        (later / kind).symlink_to(nodes.plugins.parent / "shared" / kind)
+    gated = GATED.format(works=works)
+    source = "VERSION = 2\n" + SOURCE.replace("\n    def initialize(self):\n        return True\n", gated)
+    file = package(nodes.plugins / "packages", version="2.0.0", source=source, config_schema={}, hooks=[HOOK])
+    upgrading = await upgrade(one, plugin_id, file)
+    await until(lambda: is_switching(one, upgrading.id), within=LONG)
+    (three,) = await nodes.open("three", packages=SharedPackages)
+    assert await welcome(three) == {"version": 1}
+    assert not (await one.operations.get(upgrading.id)).is_ended
+    await PluginStorage(three.database, clock=SystemClock()).set(plugin_id, "go", True)
+    done = await ended(one, upgrading)
+    assert (done.state is OperationState.SUCCEEDED) == works, done.error
+    number = 2 if works else 1
+    await nodes.same(
+        plugin_id, lambda record: record.version == f"{number}.0.0" and record.state is State.ACTIVE
+    )
+    assert [await welcome(node) for node in nodes.all] == [{"version": number}] * 3
+
+
+async def is_switching(node: PluginSystem, operation_id: int) -> bool:
+    """Whether the new version is being started beside the old one."""
+    return (await node.operations.get(operation_id)).step == "switch"
 
 
 async def test_harm_on_another_node_returns_the_old_version_on_all(nodes: Nodes) -> None:

@@ -213,10 +213,10 @@ class Launcher:
         return Instance(record, running, equipment, self._clock.monotonic(), probe, subscriptions, token)
 
     def _calls(self, record: PluginRecord, token: int | None) -> StoringCalls:
-        """The host's half of an instance's context; what becomes a plugin of every node needs its lease no more."""
+        """The host's half of an instance's context; what becomes a plugin of every node needs its lease no more, what becomes a singleton never had one."""
 
         def fence() -> int | None:
-            return token if self._token_of(record.id) is not None else None
+            return (token or 0) if self._token_of(record.id) is not None else None
 
         return self._host_calls(record.id, record.name, fence)
 

@@ -2,14 +2,15 @@
 
 1. Nothing is shown before it is committed; nothing committed is shown later than that.
 2. Whoever needs a changed plugin has its needs written anew in the same transaction.
-3. States that pass (`enabling`, `disabling`) are shown, never written: a killed host leaves none behind.
+3. States that pass (`enabling`, `disabling`) are shown, never written: a killed host leaves none behind. But one: that a node starts by
+   itself what may become a singleton meanwhile (`begins`), which counts only while that node lives.
 4. Where there may be other nodes (PostgreSQL), a change is refused if one of them changed the plugin since it was read here, and
    they are told of it in the same transaction. What a node reports of a plugin that another one deleted is dropped.
 5. A change is refused, too, if it does not fit what others are by then, of which it needs one or is needed by one (`peers`).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ from isp_plugin_sdk.sandbox.grants import Grants
 from isp_plugins.actors import Actor
 from isp_plugins.audit import AuditLog, AuditOutcome, AuditTag
 from isp_plugins.clock import Clock
+from isp_plugins.contracts.vocabulary import Placement, State
 from isp_plugins.db.engine import Database
 from isp_plugins.lifecycle import kept, peers, store
 from isp_plugins.lifecycle.dependencies import required_names
@@ -163,6 +165,17 @@ class Ledger:
                 session, [record for record in records if record.needs], self._clock.now()
             )
             await self._enter(session, entries)
+
+    async def begins(self, record: PluginRecord) -> bool:
+        """Let the other nodes know that this one starts a plugin of every node now; False where it runs once by now, which this node is about to learn."""
+        if not self.is_shared:
+            return True
+        async with self._database.transaction() as session:
+            placement = await store.placement(session, record.id)
+            if placement is Placement.PER_NODE:
+                starting = replace(record, state=State.ENABLING, since=self._clock.now())
+                await store.save_instances(session, [starting], self._node)
+        return placement is not Placement.SINGLETON
 
     async def follow(self, record: PluginRecord, also: Iterable[Also] = ()) -> None:
         """Store and show what this node made of a change by another one."""

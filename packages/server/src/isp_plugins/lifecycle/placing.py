@@ -6,7 +6,7 @@
 3. After every heartbeat (`look`): what has no lease is stopped, what nobody runs is begun, where a plugin runs is shown.
 4. What is lost with the lease is not failed: it stands by, and no failure is counted.
 5. An instance belongs to the lease under which it was started. A plugin of every node that becomes a singleton stops on all of them, and
-   begins on one when none shows it as active any more.
+   begins on one when none shows it as active, or as being started, any more.
 """
 
 import asyncio
@@ -35,6 +35,13 @@ _log = logging.getLogger(__name__)
 async def may_start(stage: Stage, record: PluginRecord) -> bool:
     """Whether the plugin may be started here; of a singleton the lease is taken, where it is free."""
     return record.placement is Placement.PER_NODE or await stage.singletons.take(record.id)
+
+
+async def may_begin(stage: Stage, record: PluginRecord) -> bool:
+    """The same for what this node starts by itself: the others do not begin it as a singleton meanwhile."""
+    if record.placement is Placement.PER_NODE:
+        return await stage.ledger.begins(record)
+    return await stage.singletons.take(record.id)
 
 
 def require_lease(stage: Stage, record: PluginRecord) -> None:

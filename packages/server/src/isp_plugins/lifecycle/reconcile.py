@@ -21,7 +21,7 @@ from isp_plugins.lifecycle.errors import (
 )
 from isp_plugins.lifecycle.failing import entry_about, expect_retry, failed, store_failure
 from isp_plugins.lifecycle.ledger import Entry
-from isp_plugins.lifecycle.placing import may_start, require_lease, stand_by
+from isp_plugins.lifecycle.placing import may_begin, require_lease, stand_by
 from isp_plugins.lifecycle.records import PluginRecord
 from isp_plugins.lifecycle.stage import Stage
 from isp_plugins.lifecycle.starting import begin, bring_up, require_dependencies
@@ -104,9 +104,6 @@ async def try_start(
     record = stage.directory.get(plugin_id)
     if not wants_start(record.state, record.desired) or record.state is State.ACTIVE:
         return
-    if not await may_start(stage, record):
-        await stand_by(stage, record)
-        return
 
     async def save(after: PluginRecord, bound: Bound) -> None:
         require_lease(stage, record)
@@ -116,6 +113,9 @@ async def try_start(
             await reports.add(after)
 
     try:
+        if not await may_begin(stage, record):
+            await stand_by(stage, record)
+            return
         _require_no_circle(circle)
         require_dependencies(stage, record)
         equipment = await stage.launcher.equip(record)

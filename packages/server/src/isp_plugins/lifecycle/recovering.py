@@ -19,7 +19,7 @@ from isp_plugins.lifecycle.errors import ProbeUnansweredError
 from isp_plugins.lifecycle.failing import expect_retry, fail_running, quarantined
 from isp_plugins.lifecycle.instances import Instance
 from isp_plugins.lifecycle.ledger import Entry
-from isp_plugins.lifecycle.placing import may_start, stand_by
+from isp_plugins.lifecycle.placing import may_begin, stand_by
 from isp_plugins.lifecycle.probing import masked_checks, probe
 from isp_plugins.lifecycle.quarantine import quarantine_locked
 from isp_plugins.lifecycle.reconcile import cause_of_start, try_start
@@ -32,9 +32,7 @@ from isp_plugins.lifecycle.states import Step
 async def recover(stage: Stage, plugin_id: int) -> None:
     """Do what is due; a failure is stored, and decides what is due next."""
     record = stage.directory.get(plugin_id)
-    if record.state is State.QUARANTINED and not await may_start(stage, record):
-        await stand_by(stage, record)
-    elif record.state is State.QUARANTINED:
+    if record.state is State.QUARANTINED:
         await _one_try(stage, record)
     elif record.state is State.ACTIVE:
         await _restart_or_quarantine(stage, record)
@@ -99,6 +97,9 @@ async def _replaced(stage: Stage, old: Instance) -> Instance:
 async def _one_try(stage: Stage, record: PluginRecord) -> None:
     """Give a plugin in quarantine its try."""
     if record.desired is not Desired.ENABLED:
+        return
+    if not await may_begin(stage, record):
+        await stand_by(stage, record)
         return
     hung = stage.hung(record.id)
     if hung >= stage.settings.abandoned_thread_limit:

@@ -99,6 +99,13 @@ async def present(session: AsyncSession, records: Iterable[PluginRecord]) -> lis
     return [mine[plugin_id] for plugin_id in await session.scalars(rows)]
 
 
+async def placement(session: AsyncSession, plugin_id: int) -> Placement | None:
+    """Where a plugin runs as of now, which nobody changes until the commit; None: it is gone."""
+    row = select(Plugin.placement).where(Plugin.id == plugin_id, Plugin.uninstalled_at.is_(None))
+    found = await session.scalar(row.with_for_update(read=True))
+    return None if found is None else Placement(found)
+
+
 async def is_down_elsewhere(session: AsyncSession, plugin_id: int, node: str) -> bool:
     """Whether another living node shows the plugin as failed or in quarantine."""
     statement = (

@@ -260,14 +260,14 @@ async def take(session: AsyncSession, plugin_id: int, card: Card) -> Held | None
 
 
 def _runs_elsewhere(plugin_id: int, card: Card) -> ColumnElement[bool]:
-    """Whether another living node shows the plugin as active: it has not yet learned that the plugin runs once."""
+    """Whether another living node shows the plugin as active, or as being started: it has not yet learned that the plugin runs once."""
     return (
         select(PluginInstance.node)
         .join(NodeRow, NodeRow.name == PluginInstance.node)
         .where(
             PluginInstance.plugin_id == plugin_id,
             PluginInstance.node != card.name,
-            PluginInstance.state == State.ACTIVE.value,
+            PluginInstance.state.in_([State.ACTIVE.value, State.ENABLING.value]),
             NodeRow.state == NodeState.ALIVE.value,
         )
         .exists()

@@ -96,15 +96,23 @@ class Depot:
 
     async def _fetch(self, row: rows.Row, folder: Path) -> Path:
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-        target, seen = folder / Path(row.name).name, hashlib.sha256()
+        target = folder / Path(row.name).name
+        try:
+            await self._receive(row, target)
+        except BaseException:
+            target.unlink(missing_ok=True)  # nobody takes half a file for a whole one
+            raise
+        return target
+
+    async def _receive(self, row: rows.Row, target: Path) -> None:
+        """Write what comes into a file; `DepotFileDamagedError`."""
+        seen = hashlib.sha256()
         with target.open("wb") as file:
             async for data in self._parts(row):
                 seen.update(data)
                 await asyncio.to_thread(file.write, data)
         if (found := seen.hexdigest()) != row.digest:
-            target.unlink()
             raise DepotFileDamagedError(name=row.name, place=self.shown, digest=row.digest, found=found)
-        return target
 
     def _parts(self, row: rows.Row) -> AsyncIterator[bytes]:
         if row.place is None:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isp_plugins.packages.depot.trouble import in_words
 from isp_plugins.packages.errors import DepotUnreachableError
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ class Objects:
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
-            first = str(error).strip().splitlines()
-            cause = first[0] if first else type(error).__name__
-            cause = cause.replace(self._url, self.shown)
+            cause = (in_words(str(error)) or type(error).__name__).replace(self._url, self.shown)
             raise DepotUnreachableError(place=self.shown, cause=cause) from error
 
 
