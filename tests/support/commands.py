@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ from support.migrated import migrated
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN_S = 180.0
+MAX_HELD = 50
+_held: deque[int] = deque()
+"""The descriptors of sockets that keep the ports of the last servers."""
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
@@ -33,11 +37,15 @@ def run(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Com
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback address that nobody listens on; nobody else is given it while its server is down or starts."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does, which may listen beside it
+    holder.bind(("127.0.0.1", 0))
+    port: int = holder.getsockname()[1]
+    _held.append(holder.detach())
+    if len(_held) > MAX_HELD:
+        os.close(_held.popleft())
+    return port
 
 
 @contextmanager
@@ -66,7 +74,7 @@ def demonstration(folder: Path) -> Iterator[tuple[int, int, Path]]:
         yield port, smtp_port, output
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=60)
 
 
 PATIENT = {"ISP_PLUGINS_WORKER_HANDSHAKE_TIMEOUT": "60"}
@@ -145,7 +153,7 @@ class Serving:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=60)
 
     @property
     def admin_key(self) -> str:

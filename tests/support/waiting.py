@@ -5,7 +5,7 @@ import inspect
 import time
 
 
-async def until(condition, *, within=10.0):
+async def until(condition, *, within=60.0):
     """Wait until the condition (a function, or a coroutine function) is true; fails when time is up."""
     deadline = time.monotonic() + within
     while True:

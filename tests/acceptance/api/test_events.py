@@ -27,7 +27,7 @@ class Plugin(PluginInterface):
 HOOK = "customer_created"
 
 
-def until(condition, within=30.0):
+def until(condition, within=60.0):
     deadline = time.monotonic() + within
     while not (found := condition()):
         assert time.monotonic() < deadline, "the condition did not come true in time"

@@ -130,7 +130,7 @@ def test_kill_while_the_gateway_hangs_after_the_charge_charges_once(server, gate
 
     caller = threading.Thread(target=lost)
     caller.start()
-    assert gateway.handled.wait(20)
+    assert gateway.handled.wait(60)
     server.kill()
     caller.join()
     server.start()

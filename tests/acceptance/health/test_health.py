@@ -60,7 +60,7 @@ class Sick:
     def get(self, path=""):
         return self.server.admin.get(f"/plugins/{self.id}{path}").raise_for_status().json()
 
-    def until(self, condition, within=30.0):
+    def until(self, condition, within=60.0):
         deadline = time.monotonic() + within
         while not condition(found := self.get()):
             assert time.monotonic() < deadline, found
@@ -100,7 +100,7 @@ def test_plugin_that_always_raises_is_cut_off_and_the_host_works(server):
     assert "open since" in shown.stdout
     assert "no such customer" in shown.stdout
     sick.set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while dispatch(server, "sms_sent") != ["ok"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)

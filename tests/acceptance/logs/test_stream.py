@@ -129,7 +129,7 @@ def test_streams_end_when_the_server_is_told_to_stop(tmp_path):
         reader = threading.Thread(target=lambda: ended.extend(events))
         reader.start()
         assert server.process.stop() == 0
-        reader.join(timeout=10)
+        reader.join(timeout=60)
         assert json.loads(ended[-1].data)["reason"] == "finished"
         assert "Traceback" not in server.process.log.read_text()
 

@@ -89,7 +89,7 @@ async def test_children_of_the_command_do_not_outlive_it(tmp_path):
         chosen(["end-of-channel-before-handshake"]),
     )
     pid = int(pid_file.read_text())
-    await until(lambda: is_gone(pid), within=30)
+    await until(lambda: is_gone(pid))
 
 
 def is_gone(pid):

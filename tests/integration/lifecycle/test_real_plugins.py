@@ -146,7 +146,7 @@ async def test_plugin_whose_calls_hang_is_quarantined(data_dir: Path, write: Wri
         plugin = await enabled(system, write("hangs", body))
         for _ in range(2):
             await system.dispatch("customer_created", {"id": 1}, timeout_ms=50)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while system.directory.get(plugin.id).state is not State.QUARANTINED:
                 await asyncio.sleep(0.01)
         assert await values(system) == []
@@ -166,7 +166,7 @@ async def test_hanging_executes_quarantine_too(data_dir: Path, write: Write) -> 
         for _ in range(2):
             with pytest.raises(Exception, match="did not return"):
                 await system.manager.execute(plugin.id, "hang", {}, ADA)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while system.directory.get(plugin.id).state is not State.QUARANTINED:
                 await asyncio.sleep(0.01)
 
@@ -179,7 +179,7 @@ async def test_failed_plugin_comes_up_by_itself_once_it_is_mended(quick: Setting
     async with PluginSystem.open(quick) as system:
         assert system.directory.get(plugin.id).state in {State.FAILED, State.ENABLING}  # tried anew already
         write("greeter", GREETER.format(version=2))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while system.directory.get(plugin.id).state is not State.ACTIVE:
                 await asyncio.sleep(0.01)
         assert await values(system) == [2]
@@ -196,6 +196,6 @@ async def test_plugin_keeps_its_values_and_hears_of_others(system: PluginSystem,
     """
     listener = await enabled(system, write("listener", body))
     await enabled(system, write("greeter", GREETER.format(version=1)))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await system.manager.execute(listener.id, "what", {}, ADA)).value != "greeter":
             await asyncio.sleep(0.01)

@@ -25,7 +25,7 @@ def late_by(event):
     """A plain function that returns once the event is set."""
 
     def wait(_):
-        event.wait(10)
+        event.wait(60)
         return "late"
 
     return wait
