@@ -39,7 +39,9 @@ def run(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Com
 def free_port() -> int:
     """A TCP port of the loopback address that nobody listens on; nobody else is given it while its server is down or starts."""
     holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does, which may listen beside it
+    holder.setsockopt(
+        socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+    )  # as a server does, which may listen beside it
     holder.bind(("127.0.0.1", 0))
     port: int = holder.getsockname()[1]
     _held.append(holder.detach())

@@ -137,7 +137,7 @@ def test_streams_end_when_the_server_is_told_to_stop(tmp_path):
 def test_a_reader_that_goes_away_is_let_go(server):
     asyncio.run(until(lambda: followers(server) == 0, within=60))  # those of the tests before
     with (
-        httpx.Client(base_url=server.admin.base_url, headers=server.admin.headers) as client,
+        httpx.Client(base_url=server.admin.base_url, headers=server.admin.headers, timeout=60) as client,
         following(client) as events,
     ):
         next(events)

@@ -74,6 +74,6 @@ async def api(system: PluginSystem) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(system))
     headers = {"X-API-Key": str(token)}
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://host/api/v1", headers=headers
+        transport=transport, base_url="http://host/api/v1", headers=headers, timeout=60
     ) as client:
         yield client
