@@ -52,8 +52,8 @@ def quick(data_dir: Path) -> Settings:
     """Settings with short deadlines."""
     return Settings(
         data_dir=data_dir,
-        load_timeout=1.0,
-        initialize_timeout=1.0,
+        load_timeout=5.0,
+        initialize_timeout=5.0,
         cleanup_timeout=1.0,
         drain_timeout=2.0,
         recovery_backoff_min=0.05,
