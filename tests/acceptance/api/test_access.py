@@ -84,7 +84,7 @@ def test_route_is_open_to_its_roles_alone(server, keys, plugin, method, path, le
 
 @pytest.mark.parametrize(("method", "path", "least"), ROUTES)
 def test_route_without_a_key_is_refused(server, plugin, method, path, least):
-    answer = httpx.request(method, f"{server.url}/api/v1{path.format(id=plugin['id'])}")
+    answer = httpx.request(method, f"{server.url}/api/v1{path.format(id=plugin['id'])}", timeout=60)
     assert_problem(answer, 401)
     assert "Bearer" in answer.headers["www-authenticate"]
 

@@ -39,6 +39,7 @@ def servers(postgres_server, tmp_path_factory):
     async def create():
         connection = await asyncpg.connect(postgres_server.format("postgres"))
         try:
+            await connection.execute("DROP DATABASE IF EXISTS proxied WITH (FORCE)")  # of a first try
             await connection.execute("CREATE DATABASE proxied")
         finally:
             await connection.close()

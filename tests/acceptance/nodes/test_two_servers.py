@@ -37,6 +37,7 @@ def servers(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> I
     async def create() -> None:
         connection = await asyncpg.connect(postgres_server.format("postgres"))
         try:
+            await connection.execute("DROP DATABASE IF EXISTS two_servers WITH (FORCE)")  # of a first try
             await connection.execute("CREATE DATABASE two_servers")
         finally:
             await connection.close()
