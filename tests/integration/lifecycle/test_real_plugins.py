@@ -145,7 +145,7 @@ async def test_plugin_whose_calls_hang_is_quarantined(data_dir: Path, write: Wri
     async with PluginSystem.open(quick) as system:
         plugin = await enabled(system, write("hangs", body))
         for _ in range(2):
-            await system.dispatch("customer_created", {"id": 1}, timeout_ms=50)
+            await system.dispatch("customer_created", {"id": 1}, timeout_ms=1000)
         async with asyncio.timeout(60):
             while system.directory.get(plugin.id).state is not State.QUARANTINED:
                 await asyncio.sleep(0.01)
@@ -157,7 +157,7 @@ async def test_hanging_executes_quarantine_too(data_dir: Path, write: Write) -> 
     quick = Settings(
         data_dir=data_dir,
         abandoned_thread_limit=2,
-        execute_timeout=0.1,
+        execute_timeout=1.0,
         drain_timeout=0.1,
         cleanup_timeout=1.0,
     )
