@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import hypothesis
 import pytest
+import pytest_rerunfailures
 
 from isp_plugins.access import ApiKeys
 from isp_plugins.audit import AuditLog
@@ -77,6 +78,18 @@ def _rank(module: str) -> int:
         return LONGEST.index(module)
     folder = module.split("/")[1] if module.startswith("tests/") else ""
     return len(LONGEST) + {"acceptance": 0, "contract": 1, "integration": 2}.get(folder, 3)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A second try gets servers of its own: names that the first one left on its module's are no reason to fail again."""
+    if getattr(item, "execution_count", 1) > 1:
+        state = item.session._setupstate
+        state.stack.update(
+            pytest_rerunfailures.suspended_finalizers
+        )  # where the plugin keeps them for the second try
+        pytest_rerunfailures.suspended_finalizers.clear()
+        state.teardown_exact(item.session)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from support.commands import PATIENT, ROOT, serving
+from support.commands import ROOT, serving
 from support.examples import RUNTIMES
 from support.mail import mailbox
 
@@ -22,7 +22,7 @@ def story(request, tmp_path_factory):
     shutil.copytree(
         EXAMPLE, folder / "var" / "plugins" / EXAMPLE.name, ignore=shutil.ignore_patterns("tests")
     )
-    with mailbox(folder, username="isp", password=PASSWORD) as mail, serving(folder, **PATIENT) as server:
+    with mailbox(folder, username="isp", password=PASSWORD) as mail, serving(folder) as server:
         with server.client() as api:
             plugin = (
                 api.post("/plugins/", json=registration() | {"runtime": request.param})

@@ -84,7 +84,7 @@ class Post:
     async def lag(self, subscription_id):
         return next(lag for lag in await self.reader.lag() if lag.subscription_id == subscription_id)
 
-    async def settled(self, *, within=30.0):
+    async def settled(self, *, within=60.0):
         """Wait until nothing waits and nothing is retried."""
 
         async def nothing():

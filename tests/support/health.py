@@ -6,11 +6,11 @@ from support.fakes_lifecycle import House
 
 QUICK = {
     "ISP_PLUGINS_HEALTH_INTERVAL": "0.2",
-    "ISP_PLUGINS_HEALTH_TIMEOUT": "0.3",
+    "ISP_PLUGINS_HEALTH_TIMEOUT": "1",
     "ISP_PLUGINS_CLEANUP_TIMEOUT": "0.3",
     "ISP_PLUGINS_RECOVERY_BACKOFF_MIN": "0.05",
     "ISP_PLUGINS_RECOVERY_BACKOFF_MAX": "0.1",
-    "ISP_PLUGINS_BREAKER_PAUSE": "0.5",
+    "ISP_PLUGINS_BREAKER_PAUSE": "4",
 }
 """Short pauses, for real servers."""
 

@@ -166,7 +166,7 @@ class Play:
         def call(payload):
             self.trace.append((one.name, payload["n"]))
             if one.deed == "hang" and getattr(current_call.get(), "leg", None) is not None:
-                self.over.wait(10)
+                self.over.wait(60)
             elif one.deed == "recurse":
                 result = self.engine.dispatch_sync(one.target, {"n": payload["n"]}, origin=one.plugin)
                 self.trace.append((one.name, told(result)))

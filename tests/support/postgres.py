@@ -52,7 +52,7 @@ def running_postgres(options: Sequence[str] = FAST) -> Iterator[str]:
             yield f"postgresql://postgres:@/{{}}?host={folder}"
         finally:
             server.send_signal(signal.SIGQUIT)
-            server.wait(30)
+            server.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -39,7 +39,7 @@ class CrashingPostgres:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._server.wait(30)
+        self._server.wait(60)
         _wait_until_gone(pids)  # the last of them still holds the shared memory
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # or its number may be another's
 
@@ -48,7 +48,7 @@ class CrashingPostgres:
         assert self._server is not None
         if self._server.poll() is None:
             self._server.send_signal(signal.SIGQUIT)
-            self._server.wait(30)
+            self._server.wait(60)
 
 
 def _wait_until_gone(pids: Sequence[int]) -> None:

@@ -242,18 +242,18 @@ def test_garbage_instead_of_http_does_not_disturb_the_server(server):
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST /api/v1/plugins/ HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
     ):
-        with socket.create_connection((host, port), timeout=5) as connection:
+        with socket.create_connection((host, port), timeout=60) as connection:
             connection.sendall(garbage)
             connection.recv(1000)
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert httpx.get(f"{server.url}/healthz", timeout=60).status_code == 200
 
 
 def test_connection_lost_in_the_middle_of_a_body_does_not_disturb_the_server(server):
     key = server.process.admin_key
     head = f"POST /api/v1/plugins/ HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
-    with socket.create_connection(("127.0.0.1", server.process.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.process.port), timeout=60) as connection:
         connection.sendall(head.encode())
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert httpx.get(f"{server.url}/healthz", timeout=60).status_code == 200
 
 
 def test_nothing_of_all_this_was_logged_as_unexpected(server):

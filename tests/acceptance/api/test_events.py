@@ -91,7 +91,7 @@ def test_poison_event_is_a_dead_letter_that_can_be_discarded(api, plugin):
     assert api.post(f"/events/{dead['event_id']}/discard", json=body).status_code == 200
     assert lag_of(api, plugin)["discarded"] == 1
     assert_problem(api.post(f"/events/{dead['event_id']}/discard", json=body), 409, "event-not-discardable")
-    tags = [entry["tag"] for entry in api.get("/audit", params={"size": 10}).json()["items"]]
+    tags = [entry["tag"] for entry in api.get("/audit", params={"size": 200}).json()["items"]]
     assert {"event.retried", "event.discarded"} <= set(tags)
 
 

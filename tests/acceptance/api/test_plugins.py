@@ -128,14 +128,14 @@ def test_answers_are_neither_sniffed_nor_stored(api):
 
 
 def test_server_says_that_it_is_alive_and_ready_without_a_key(server):
-    assert httpx.get(f"{server.url}/healthz").json() == {
+    assert httpx.get(f"{server.url}/healthz", timeout=60).json() == {
         "status": "alive", "node": "local", "is_cut_off": False, "cut_off_since": None,
     }  # fmt: skip
-    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
+    assert httpx.get(f"{server.url}/readyz", timeout=60).json() == {"status": "ready"}
 
 
 def test_every_kind_of_problem_is_explained_at_its_type(server):
-    kinds = httpx.get(f"{server.url}/problems").json()
-    one = httpx.get(f"{server.url}{kinds[0]['type']}").json()
+    kinds = httpx.get(f"{server.url}/problems", timeout=60).json()
+    one = httpx.get(f"{server.url}{kinds[0]['type']}", timeout=60).json()
     assert one == kinds[0]
-    assert_problem(httpx.get(f"{server.url}/problems/nonsense"), 404, "problem-unknown")
+    assert_problem(httpx.get(f"{server.url}/problems/nonsense", timeout=60), 404, "problem-unknown")

@@ -47,5 +47,5 @@ def test_call_is_made_from_the_page(visit):
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/v1"])
 def test_bare_address_leads_to_the_page(visit, path):
-    answer = httpx.get(f"{visit[3].url}{path}", follow_redirects=True)
+    answer = httpx.get(f"{visit[3].url}{path}", follow_redirects=True, timeout=60)
     assert (answer.status_code, answer.url.path) == (200, "/api/v1/docs")

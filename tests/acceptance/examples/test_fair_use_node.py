@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from support.commands import PATIENT, ROOT, run, serving
+from support.commands import ROOT, run, serving
 from support.node import MISSING, path_with_node
 from support.waiting import until
 
@@ -21,7 +21,7 @@ def installed(tmp_path_factory):
         pytest.skip(MISSING)
     folder = tmp_path_factory.mktemp("fair_use")
     source = shutil.copytree(EXAMPLE, folder / "fair_use_node")
-    with serving(folder, PATH=path, **PATIENT) as server:
+    with serving(folder, PATH=path) as server:
         done = run(
             "install",
             source,

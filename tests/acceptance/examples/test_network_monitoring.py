@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from support.commands import PATIENT, serving
+from support.commands import serving
 from support.examples import RUNTIMES, example_test_module, execute, heard, install, install_listener
 from support.waiting import wait_until
 
@@ -35,7 +35,7 @@ def fleet(runtime):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, runtime):
-    with serving(tmp_path_factory.mktemp("monitoring"), **PATIENT) as running:
+    with serving(tmp_path_factory.mktemp("monitoring")) as running:
         yield running
 
 

@@ -112,7 +112,7 @@ def test_hanging_health_check_ends_in_quarantine_which_survives_kill_9(server):
     quarantined = sick.until(lambda it: it["state"] == "quarantined")
     assert "does not answer its health checks" in quarantined["cause"]
     assert quarantined["retry_at"]
-    assert httpx.get(f"{server.url}/readyz").is_success
+    assert httpx.get(f"{server.url}/readyz", timeout=60).is_success
     server.process.kill()
     server.process.start()
     after = sick.get()
@@ -162,8 +162,8 @@ def test_ill_plugin_does_not_make_the_server_unready(server):
     sick = Sick(server)
     sick.set("ill")
     sick.until(lambda it: it["health"]["status"] == "unhealthy")
-    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
-    assert httpx.get(f"{server.url}/healthz").is_success
+    assert httpx.get(f"{server.url}/readyz", timeout=60).json() == {"status": "ready"}
+    assert httpx.get(f"{server.url}/healthz", timeout=60).is_success
     sick.set()
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from support.commands import run
-from support.installing import plugin
+from support.installing import installed, plugin
 from support.terminal import CONTROL, INTERRUPT, on_a_terminal
 from support.waiting import until
 from support.wheels import make_source
@@ -53,12 +53,13 @@ def test_terminal_shows_a_bar_with_its_steps_and_the_end(terminal, api, packages
 
 
 def test_terminal_shows_an_upgrade_too(terminal, api, packages):
-    newer = plugin(packages, "barred", version="1.1.0")
-    with terminal("upgrade", "barred", newer, "--accept-grants") as seen:
+    installed(api, plugin(packages, "renewed"))
+    newer = plugin(packages, "renewed", version="1.1.0")
+    with terminal("upgrade", "renewed", newer, "--accept-grants") as seen:
         assert seen.wait() == 0
     assert "━" in seen.text
     assert "1.1.0" in seen.text
-    assert api.get("/plugins/", params={"name": "barred"}).json()["items"][0]["version"] == "1.1.0"
+    assert api.get("/plugins/", params={"name": "renewed"}).json()["items"][0]["version"] == "1.1.0"
 
 
 def test_pipe_gets_lines_without_control_sequences(server, packages):

@@ -15,7 +15,7 @@ from support.forked import Forked
 from support.log_stream import CHATTY, execute
 from support.server import api_server
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def test_streams_end_when_the_server_is_told_to_stop(tmp_path):
         reader = threading.Thread(target=lambda: ended.extend(events))
         reader.start()
         assert server.process.stop() == 0
-        reader.join(timeout=10)
+        reader.join(timeout=60)
         assert json.loads(ended[-1].data)["reason"] == "finished"
         assert "Traceback" not in server.process.log.read_text()
 
@@ -136,7 +136,7 @@ def test_streams_end_when_the_server_is_told_to_stop(tmp_path):
 def test_a_reader_that_goes_away_is_let_go(server):
     wait_until(lambda: followers(server) == 0)  # those of the tests before
     with (
-        httpx.Client(base_url=server.admin.base_url, headers=server.admin.headers) as client,
+        httpx.Client(base_url=server.admin.base_url, headers=server.admin.headers, timeout=60) as client,
         following(client) as events,
     ):
         next(events)

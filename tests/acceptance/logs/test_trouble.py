@@ -77,7 +77,7 @@ def test_a_flood_leaves_memory_bounded_the_host_answering_and_the_others_heard(t
                 f"round {number} 0" for number in range(20)
             ]
         server.admin.get("/plugins/logs").raise_for_status()
-        assert slowest < 5
+        assert slowest < 30, "a busy machine is slow, a host that is held up hangs"
         assert rss_of(server) - before < 300 * MIB
         usage = usage_of(server, flooder)
         assert 0 < usage["dropped"] < written

@@ -134,7 +134,7 @@ def test_hostile_template_is_refused_and_the_server_goes_on(api, text, slug):
     name = api.post(BASE, json=draft(files={"a": text})).raise_for_status().json()["name"]
     begun = time.monotonic()
     assert_problem(render(api, name, name="a1"), 422, slug)
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - begun < 55
     assert api.get(BASE).status_code == 200
 
 

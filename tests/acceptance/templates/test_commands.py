@@ -191,7 +191,7 @@ def on_terminal(arguments, answers, *, cwd):
             if left and len(shown) > seen and shown.endswith(": "):
                 os.write(ours, (left.pop(0) + "\n").encode())
                 seen = len(shown)
-        assert process.wait(timeout=30) == 0, shown
+        assert process.wait(timeout=60) == 0, shown
         return shown
     finally:
         process.kill()

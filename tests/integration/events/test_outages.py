@@ -185,8 +185,8 @@ async def test_full_disk_fails_dispatches_and_delivers_once_there_is_room(short_
             assert refused
             assert "full" in refused[0]
             stuffing.unlink()
-            await until(lambda: _kept(post, 99), within=30)
-            await until(lambda: [n for n in inbox.numbers if n] == [*kept, 99], within=30)
+            await until(lambda: _kept(post, 99))
+            await until(lambda: [n for n in inbox.numbers if n] == [*kept, 99])
         await database.close()
     finally:
         await asyncio.sleep(0)

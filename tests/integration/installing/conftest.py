@@ -54,7 +54,11 @@ class Bench:
 def settings(tmp_path: Path) -> Settings:
     """Settings with short deadlines."""
     return Settings(
-        data_dir=migrated(tmp_path / "data"), load_timeout=10.0, initialize_timeout=10.0, drain_timeout=2.0
+        data_dir=migrated(tmp_path / "data"),
+        load_timeout=10.0,
+        initialize_timeout=10.0,
+        drain_timeout=2.0,
+        worker_handshake_timeout=60.0,
     )
 
 

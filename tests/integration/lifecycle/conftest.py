@@ -52,8 +52,8 @@ def quick(data_dir: Path) -> Settings:
     """Settings with short deadlines."""
     return Settings(
         data_dir=data_dir,
-        load_timeout=1.0,
-        initialize_timeout=1.0,
+        load_timeout=5.0,
+        initialize_timeout=5.0,
         cleanup_timeout=1.0,
         drain_timeout=2.0,
         recovery_backoff_min=0.05,
@@ -74,6 +74,6 @@ async def api(system: PluginSystem) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(system))
     headers = {"X-API-Key": str(token)}
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://host/api/v1", headers=headers
+        transport=transport, base_url="http://host/api/v1", headers=headers, timeout=60
     ) as client:
         yield client

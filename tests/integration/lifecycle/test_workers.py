@@ -156,7 +156,7 @@ async def test_plugin_whose_worker_dies_is_failed_with_the_cause_and_comes_back(
             causes.update([record.cause] if record.cause else [])
             return record.state is State.ACTIVE and bool(causes)
 
-        await until(is_back, within=30)
+        await until(is_back)
         assert await called(system, plugin, "pid") != before
         words = "SIGKILL" if how == "kill -9" else "exited with code 3"
         assert any(words in cause for cause in causes)

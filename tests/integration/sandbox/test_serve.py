@@ -66,7 +66,7 @@ class Served:
 
     def close(self):
         self.channel.close()
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stderr.close()
 
 
@@ -119,7 +119,7 @@ def test_variables_of_the_sandbox_are_gone(folder):
 def test_worker_that_cannot_have_what_is_required_does_not_start(folder):
     worker = Served(folder, policy_for(folder, enforcement=Enforcement.REQUIRE, uid=None))
     try:
-        assert worker.process.wait(10) == 3
+        assert worker.process.wait(60) == 3
         assert b"the sandbox is required" in worker.process.stderr.read().lower()
     finally:
         worker.close()

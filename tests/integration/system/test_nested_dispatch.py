@@ -54,7 +54,7 @@ async def test_failure_three_dispatches_deep_reaches_the_caller(tmp_path, method
         await relay(system, 1, "first_hook", "second_hook", method)
         await relay(system, 2, "second_hook", "third_hook", method)
         await relay(system, 3, "third_hook", "none", "fail")
-        result = await asyncio.wait_for(system.dispatch("first_hook", {}), 20)
+        result = await asyncio.wait_for(system.dispatch("first_hook", {}), 60)
     assert innermost(result.to_dict())["error"]["type"] == "ZeroDivisionError"
 
 
@@ -63,7 +63,7 @@ async def test_circle_of_plugins_is_refused_with_their_names(tmp_path, method):
     async with PluginSystem.open(Settings(data_dir=migrated(tmp_path))) as system:
         await relay(system, 1, "ping", "pong", method)
         await relay(system, 2, "pong", "ping", method)
-        result = await asyncio.wait_for(system.dispatch("ping", {}), 30)
+        result = await asyncio.wait_for(system.dispatch("ping", {}), 60)
     error = innermost(result.to_dict())["error"]
     assert "relay1" in error["message"]
     assert "relay2" in error["message"]

@@ -166,7 +166,7 @@ async def test_a_waiting_reader_is_woken_by_news_and_by_the_end(logs):
     async with aclosing(logs.following.readings(LogFilters())) as readings:
         await anext(readings)
         logs.logger_for(1, "p", LogLevel.INFO).info("news")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (reading := await anext(readings)).items:
                 pass
             assert [view.message for view in reading.items] == ["news"]

@@ -206,7 +206,7 @@ async def test_time_outs_are_counted(engine):
         await asyncio.Event().wait()
 
     one = Subscription(
-        1, 1, "plugin 1", ACTION, SubscriptionType.ACTION, "listen_1", timeout_ms=20,
+        1, 1, "plugin 1", ACTION, SubscriptionType.ACTION, "listen_1", timeout_ms=200,
         callee=Callee(hang, CallMode.ASYNC), binding=BindingStatus.VALID,
     )  # fmt: skip
     engine.subscribe(1, [one])

@@ -63,7 +63,7 @@ async def test_a_reader_that_left_ends_the_source():
     async def send(_):
         await asyncio.sleep(0)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await answered(chunks(), receive, send)
     assert ended
 
@@ -82,6 +82,6 @@ async def test_a_reader_that_takes_nothing_is_given_up(monkeypatch):
         if message["type"] == "http.response.body":
             await never()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await answered(chunks(), never, send)
     assert ended

@@ -6,8 +6,8 @@ import pytest
 
 from isp_plugins.hooks.condition import ConditionFailedError, compile_condition
 
-BOUND_S = 2.0
-"""Far above what is measured (a tenth of a second), for slow and busy machines; without the bounds each case takes minutes."""
+BOUND_S = 5.0
+"""Of processor time, so that a busy machine does not count; far above what is measured (a tenth of a second). Without the bounds each case takes minutes."""
 MANY = list(range(100_000))
 TEXT = "a" * 1_000_000
 
@@ -28,10 +28,10 @@ HEAVY = [
 @pytest.mark.parametrize(("source", "payload"), HEAVY)
 def test_heavy_condition_ends_soon(source, payload):
     condition = compile_condition(source)
-    begun = time.monotonic()
+    begun = time.thread_time()
     with pytest.raises(ConditionFailedError, match="more than 50,000 steps"):
         condition.evaluate(payload)
-    assert time.monotonic() - begun < BOUND_S
+    assert time.thread_time() - begun < BOUND_S
 
 
 def test_spent_budget_is_not_outweighed():
@@ -44,9 +44,9 @@ def test_ten_thousand_elements_are_within_the_budget():
 
 
 def test_catastrophic_pattern_is_linear():
-    begun = time.monotonic()
+    begun = time.thread_time()
     assert compile_condition(r'a.matches("^(a+)+$")').evaluate({"a": "a" * 100_000 + "!"}) is False
-    assert time.monotonic() - begun < BOUND_S
+    assert time.thread_time() - begun < BOUND_S
 
 
 @pytest.mark.parametrize("payload", [{"a": "x" * 6_000}, {"a": [1] * 6_000}])

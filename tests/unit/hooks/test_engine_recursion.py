@@ -57,7 +57,7 @@ async def test_recursion_is_counted_through_threads_and_tasks(mode):
 
     def again_in_a_thread(payload):
         depths.append(payload)
-        asyncio.run_coroutine_threadsafe(again_there(payload, current_call.get()), loop).result(10)
+        asyncio.run_coroutine_threadsafe(again_there(payload, current_call.get()), loop).result(60)
 
     async def again_there(payload, call):
         current_call.set(call)

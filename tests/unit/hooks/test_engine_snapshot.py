@@ -21,7 +21,7 @@ class Held:
     def block(self, _):
         self.calls += 1
         self.entered.set()
-        self.go.wait(10)
+        self.go.wait(60)
         return "old"
 
     async def wait(self, _):

@@ -41,7 +41,7 @@ def test_without_a_loop_it_is_an_error_that_says_what_to_do():
 async def test_coroutine_past_the_deadline_is_cancelled_and_the_thread_goes_on():
     engine = make_engine()
     subscribe(engine, subscription("a", hang), subscription("b", lambda _: None))
-    result = await asyncio.to_thread(engine.dispatch_sync, "own_hook", {}, timeout_ms=60)
+    result = await asyncio.to_thread(engine.dispatch_sync, "own_hook", {}, timeout_ms=400)
     assert (result.status, summary(result)) == (
         DispatchStatus.TIMED_OUT,
         ["a: timed_out", "b: after_deadline"],
@@ -50,7 +50,7 @@ async def test_coroutine_past_the_deadline_is_cancelled_and_the_thread_goes_on()
 
 async def test_coroutine_past_its_own_deadline_lets_the_rest_run():
     engine = make_engine()
-    subscribe(engine, subscription("a", hang, timeout_ms=60), subscription("b", lambda _: None))
+    subscribe(engine, subscription("a", hang, timeout_ms=400), subscription("b", lambda _: None))
     result = await asyncio.to_thread(engine.dispatch_sync, "own_hook", {})
     assert summary(result) == ["a: timed_out", "b: ok"]
 
@@ -70,7 +70,7 @@ def test_one_engine_serves_one_loop_after_another():
 
 
 async def _dispatch(engine):
-    return await engine.dispatch("own_hook", {}, timeout_ms=60)
+    return await engine.dispatch("own_hook", {}, timeout_ms=400)
 
 
 def test_threads_that_dispatch_at_once_do_not_see_each_other():
@@ -97,6 +97,6 @@ def test_threads_that_dispatch_at_once_do_not_see_each_other():
 
 async def test_coroutine_after_one_that_was_overdue_is_not_cancelled():
     engine = make_engine()
-    subscribe(engine, subscription("a", hang, timeout_ms=60), subscription("b", answer))
+    subscribe(engine, subscription("a", hang, timeout_ms=400), subscription("b", answer))
     result = await asyncio.to_thread(engine.dispatch_sync, "own_hook", {})
     assert summary(result) == ["a: timed_out", "b: ok"]

@@ -220,7 +220,7 @@ async def test_other_nodes_can_repeat_it_too_once_the_database_is_back(switched,
     with pytest.raises(DispatchInProgressError):
         await other.claim("1", "k", HOOK, DIGEST)
     switched.is_on = True
-    await until(lambda: not len(store._unsettled), within=30)
+    await until(lambda: not len(store._unsettled))
     assert (await other.claim("1", "k", HOOK, DIGEST)).stored is None
     await store.close()
 

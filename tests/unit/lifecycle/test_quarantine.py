@@ -1,11 +1,15 @@
 """Quarantine: one restart too many leads into it; one try after its pause, or the operator, leads out."""
 
+import asyncio
+
 import pytest
 
 from isp_plugins.contracts.vocabulary import HealthStatus, State
 from isp_plugins.lifecycle.errors import PluginEnableFailedError
+from isp_plugins.lifecycle.quarantine import quarantine_locked
 from support.fakes_lifecycle import ADA, House, needs
 from support.health import probed, recovered, told
+from support.waiting import until
 
 
 @pytest.fixture
@@ -200,6 +204,18 @@ async def test_what_the_operator_mends_while_it_fails_begins_anew(house: House, 
         await house.configure(plugin_id, key=number)
         await recovered(house, 1)
     assert state_of(house, plugin_id) is State.FAILED
+
+
+async def test_try_that_was_asked_for_before_does_not_shorten_it(house: House, plugin_id: int) -> None:
+    stage = house.manager._stage
+    async with stage.locks.of(plugin_id):
+        stage.recovery.expect(plugin_id, 0.0)
+        trying = asyncio.create_task(house.manager.recover())
+        await until(lambda: not stage.recovery.waiting)  # it waits for the lock now
+        await quarantine_locked(stage, plugin_id, "It hangs.")
+    await trying
+    record = house.directory.get(plugin_id)
+    assert (record.state, record.cause, len(house.runtime.starts)) == (State.QUARANTINED, "It hangs.", 1)
 
 
 async def test_hanging_threads_keep_it_in(house: House, plugin_id: int) -> None:

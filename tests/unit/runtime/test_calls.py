@@ -114,4 +114,4 @@ async def test_cancelled_caller_cancels_the_coroutine(calls):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), 60)

@@ -19,7 +19,7 @@ async def overdue(threads, event, owner):
 
     def work():
         started.set()
-        event.wait(10)
+        event.wait(60)
 
     task = asyncio.create_task(threads.run(work, owner=owner))
     await until(started.is_set)
@@ -69,7 +69,7 @@ async def test_stop_iteration_reaches_the_caller_as_a_runtime_error():
 
 async def test_no_more_threads_than_allowed_run_at_once():
     threads, go = DaemonThreads(3), threading.Event()
-    tasks = [asyncio.create_task(threads.run(lambda: go.wait(10), owner=1)) for _ in range(9)]
+    tasks = [asyncio.create_task(threads.run(lambda: go.wait(60), owner=1)) for _ in range(9)]
     await until(lambda: threads.busy == 3)
     go.set()
     assert await asyncio.gather(*tasks) == [True] * 9
@@ -97,8 +97,8 @@ async def test_every_abandoned_thread_of_a_plugin_counts():
 
 async def test_abandoning_before_the_caller_is_cancelled_counts_that_work():
     threads, go, other = DaemonThreads(2), threading.Event(), threading.Event()
-    healthy = asyncio.create_task(threads.run(lambda: other.wait(10), owner=7))
-    task = asyncio.create_task(threads.run(lambda: go.wait(10), owner=7))
+    healthy = asyncio.create_task(threads.run(lambda: other.wait(60), owner=7))
+    task = asyncio.create_task(threads.run(lambda: go.wait(60), owner=7))
     await until(lambda: threads.busy == 2)
     threads.abandon(7)
     task.cancel()
@@ -113,7 +113,7 @@ async def test_abandoning_before_the_caller_is_cancelled_counts_that_work():
 
 async def test_work_given_up_while_it_waits_never_runs():
     threads, go, seen = DaemonThreads(1), threading.Event(), []
-    first = asyncio.create_task(threads.run(lambda: go.wait(10), owner=1))
+    first = asyncio.create_task(threads.run(lambda: go.wait(60), owner=1))
     await until(lambda: threads.busy == 1)
     second = asyncio.create_task(threads.run(lambda: seen.append(1), owner=2))
     await asyncio.sleep(0)
@@ -134,7 +134,7 @@ async def test_work_of_several_plugins_is_counted_against_the_one_it_names():
 
         def __call__(self):
             self.started.set()
-            self.go.wait(10)
+            self.go.wait(60)
 
     threads, work = DaemonThreads(1), Work()
     task = asyncio.create_task(threads.run(work, owner=1))

@@ -34,7 +34,9 @@ def peer() -> Iterator[httpx.Client]:
     command = [sys.executable, "-W", "ignore", "-m", "localstripe", "--from-scratch", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", auth=(KEY, ""), trust_env=False) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", auth=(KEY, ""), trust_env=False, timeout=60
+        ) as client:
             wait_for(client, process)
             yield client
     finally:

@@ -34,7 +34,7 @@ def is_alive(pid):
 def quick(workers):
     """Workers that are given up soon."""
     workers.settings = WorkerSettings(
-        hang_grace=0.3, stop_grace=1.0, ping_interval=0.2, ping_misses=3, handshake_timeout=60.0
+        hang_grace=0.3, stop_grace=1.0, ping_interval=1.0, ping_misses=3, handshake_timeout=60.0
     )
     return workers
 
@@ -109,7 +109,7 @@ async def test_every_call_under_way_is_answered_when_the_worker_is_killed(quick)
 async def test_call_that_never_ends_is_given_up_then_its_worker_killed_with_its_name(quick, code):
     plugin = await quick.started(f"def hang(self):\n    {code}\ndef fine(self):\n    return 1")
     with pytest.raises(ExecutionTimedOutError):
-        await plugin.execute("hang", None, 0.2)
+        await plugin.execute("hang", None, 1.0)
     await until(lambda: quick.deaths)
     (death,) = quick.deaths
     assert death.reason is DeathReason.UNRESPONSIVE

@@ -33,7 +33,7 @@ async def quick(tmp_path):
 async def impatient(workers, body):
     """A plugin that may start slowly, and from then on has little time for everything."""
     plugin = await workers.started(body)
-    plugin._request = replace(plugin._request, initialize_deadline_s=0.3, load_deadline_s=0.3)
+    plugin._request = replace(plugin._request, initialize_deadline_s=1.0, load_deadline_s=1.0)
     return plugin
 
 
@@ -48,21 +48,21 @@ async def killed_for(workers, what):
 @pytest.mark.parametrize("kind", ["def", "async def"])
 async def test_activate_that_hangs_is_told_and_its_worker_ended(quick, kind):
     plugin = await impatient(quick, f"{kind} activate(self):\n    {HANG}")
-    with pytest.raises(ActivateFailedError, match=r"did not return within 0\.3 s"):
+    with pytest.raises(ActivateFailedError, match="did not return within 1 s"):
         await plugin.activate()
     await killed_for(quick, "activate")
 
 
 async def test_configure_that_hangs_is_told_and_its_worker_ended(quick):
     plugin = await impatient(quick, f"def configure(self, config):\n    {HANG}")
-    with pytest.raises(ConfigureFailedError, match=r"did not return within 0\.3 s"):
+    with pytest.raises(ConfigureFailedError, match="did not return within 1 s"):
         await plugin.configure({"a": 1})
     await killed_for(quick, "configure")
 
 
 async def test_get_info_that_hangs_is_told_and_its_worker_ended(quick):
     plugin = await impatient(quick, f"def get_info(self):\n    {HANG}")
-    with pytest.raises(InfoFailedError, match=r"did not return within 0\.3 s"):
+    with pytest.raises(InfoFailedError, match="did not return within 1 s"):
         await plugin.info()
     await killed_for(quick, "info")
 
@@ -71,14 +71,14 @@ async def test_test_connection_that_hangs_is_told_and_its_worker_ended(quick):
     plugin = await impatient(quick, f"def test_connection(self):\n    {HANG}")
     assert await plugin.test_connection() == {
         "ok": False,
-        "message": "it did not return within 0.3 s and was abandoned",
+        "message": "it did not return within 1 s and was abandoned",
     }
     await killed_for(quick, "test_connection")
 
 
 async def test_health_check_that_hangs_is_no_answer_and_its_worker_ended(quick):
     plugin = await quick.started(f"def health_check(self):\n    {HANG}")
-    report = await plugin.health(0.2)
+    report = await plugin.health(1.0)
     assert (report["answered"], report["status"]) == (False, "unhealthy")
     await killed_for(quick, "health")
 
@@ -86,14 +86,14 @@ async def test_health_check_that_hangs_is_no_answer_and_its_worker_ended(quick):
 async def test_call_that_holds_the_interpreter_is_given_up_and_its_worker_ended(quick):
     plugin = await quick.started(f"def hold(self):\n    {HELD}")
     with pytest.raises(ExecutionTimedOutError):
-        await plugin.execute("hold", None, 0.2)
+        await plugin.execute("hold", None, 1.0)
     await killed_for(quick, "hold")
 
 
 async def test_coroutine_that_never_gives_its_loop_back_is_given_up_and_its_worker_ended(quick):
     plugin = await quick.started("async def spin(self):\n    while True: pass")
     with pytest.raises(ExecutionTimedOutError):
-        await plugin.execute("spin", None, 0.2)
+        await plugin.execute("spin", None, 1.0)
     await killed_for(quick, "spin")
 
 

@@ -336,9 +336,8 @@ class Feed:
         tried = head.tried.after(later)
         self.pending.ended.append((head.event_id, tried.attempts))
         wait = pause(self.subscription.retry or DEFAULT_RETRY, tried, later, random.random())  # noqa: S311  jitter
-        words = words_of(
-            answer.error, answer.status, partial(self._keeper.masked, self.subscription.plugin_id)
-        )
+        mask = partial(self._keeper.masked, self.subscription.plugin_id)
+        words = words_of(answer.error, answer.status, mask)
         entry: dict[str, object] = {"attempt": tried.attempts, "at": time.time(), "node": self._keeper.node}
         entry |= {"error": words, "duration_ms": answer.duration_ms}
         suspect = getattr(answer.error, "cut_off", False)

@@ -5,6 +5,7 @@
 2. Active without answers: the instance is stopped and the same code started anew with the same configuration; calls wait meanwhile.
    The new instance is probed at once, and has to answer.
 3. Quarantined: one try. It has to start and to answer before anything calls it again; then it is on trial. If not, it goes back.
+4. A try that waited for the lock until the next one was planned is outdated: the pause that was decided meanwhile counts.
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,8 @@ from isp_plugins.lifecycle.states import Step
 
 async def recover(stage: Stage, plugin_id: int) -> None:
     """Do what is due; a failure is stored, and decides what is due next."""
+    if plugin_id in stage.recovery.waiting:
+        return
     record = stage.directory.get(plugin_id)
     if record.state is State.QUARANTINED:
         await _one_try(stage, record)
