@@ -22,6 +22,7 @@ from isp_plugins.db.migrate import migrate
 from isp_plugins.keyring import KeyRing
 from isp_plugins.settings import Settings
 from isp_plugins.testing import FakeClock
+from support.compiled import share_compiled_statements
 from support.forked import end_template
 from support.migrated import migrated_file
 from support.postgres import running_postgres
@@ -56,6 +57,7 @@ hypothesis.settings.register_profile(
 # The suite says the same of the same tree every time; HYPOTHESIS_PROFILE=explore looks for what it has not tried yet.
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 _numbers = itertools.count(1)
+share_compiled_statements()
 # Collecting makes half a million objects that stay: until they are all there, looking for garbage among them is vain.
 gc.disable()
 

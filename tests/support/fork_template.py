@@ -1,15 +1,19 @@
-"""The template of the tests' processes: everything is imported, nothing has begun; it forks a process whenever one is asked for.
+"""The template of the tests' processes: everything is imported, nothing runs; it forks a process whenever one is asked for.
 
     python -m support.fork_template SOCKET
 
 1. It has one thread, no event loop and no open file but the sockets, so that a fork of it is as good as a process that has just imported.
+   What every process would work out anew, and always alike, it has worked out already: the tree of the commands, and the statements that
+   a system sends to its database as it opens, for which it opened one and closed it.
 2. A fork gets its own working directory, environment, arguments and files 0-2, keeps no other file, and runs a module, or a text, as `__main__`.
 3. Its pid and pidfd are told on a socket of its own as soon as there is one, its wait status as soon as it ended. Only the template reaps.
 4. Once nobody can ask any more, what still runs is killed.
 """
 
+import asyncio
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -19,6 +23,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import traceback
 import types
@@ -42,9 +47,13 @@ PRELOADED = (
     "sqlalchemy.dialects.postgresql.asyncpg",
     "sqlalchemy.dialects.sqlite.aiosqlite",
     "support.packages",
+    "typer.rich_utils",
+    "uvicorn.lifespan.off",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
     "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.auto",
     "uvloop",
 )
 MAX_ORDER_BYTES = 200_000
@@ -181,13 +190,40 @@ def _end(code: int) -> None:
 def _preload() -> None:
     for module in PRELOADED:
         importlib.import_module(module)
-    from sqlalchemy.orm import configure_mappers
-
-    configure_mappers()
-    if len(list(Path("/proc/self/task").iterdir())) != 1:
-        raise RuntimeError("an import began a thread: a fork would not have it")
+    files = _open_files()
+    _build_commands()
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_open_a_system(Path(folder)))
     gc.collect()
+    if len(list(Path("/proc/self/task").iterdir())) != 1:
+        raise RuntimeError("an import, or a system that was closed, left a thread: a fork would not have it")
+    if _open_files() != files:
+        raise RuntimeError(f"a system that was closed left files open: {_open_files() - files}")
     gc.freeze()  # the collector of a fork leaves the template's objects, and so the shared memory, alone
+
+
+def _build_commands() -> None:
+    """Typer makes the tree of all commands anew for each call: a third of what a command costs."""
+    from typer import main
+
+    from isp_plugins.cli.main import app
+
+    main.get_command = functools.cache(main.get_command)
+    main.get_command(app)
+
+
+async def _open_a_system(folder: Path) -> None:
+    from isp_plugins.settings import Settings
+    from isp_plugins.system import PluginSystem
+    from support.compiled import share_compiled_statements
+
+    share_compiled_statements()
+    async with PluginSystem.open(Settings(data_dir=folder / "data")):
+        pass
+
+
+def _open_files() -> set[str]:
+    return {str(file.readlink()) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@
 
 import asyncio
 import fcntl
+import functools
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from alembic import command
 from alembic.config import Config
@@ -67,10 +69,13 @@ def known_revisions(migrations: Path = MIGRATIONS) -> list[str]:
     return list(marks(migrations))
 
 
-def marks(migrations: Path = MIGRATIONS) -> dict[str, str]:
-    """Every revision of this version, oldest first, with the oldest one whose code can use its schema."""
+@functools.cache
+def marks(migrations: Path = MIGRATIONS) -> Mapping[str, str]:
+    """Every revision of this version, oldest first, with the oldest one whose code can use its schema; read once, as code is."""
     scripts = [*ScriptDirectory.from_config(_config(migrations)).walk_revisions()][::-1]
-    return {script.revision: getattr(script.module, "compatible_from", script.revision) for script in scripts}
+    return MappingProxyType(
+        {script.revision: getattr(script.module, "compatible_from", script.revision) for script in scripts}
+    )
 
 
 async def _migrate(  # noqa: PLR0917  what `migrate` was given
