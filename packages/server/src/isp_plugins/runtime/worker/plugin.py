@@ -265,8 +265,7 @@ class WorkerPlugin:
                 "chain": info.chain,
                 "context": info.context if type(info.context) is dict else dict(info.context),
             }
-        parent = nesting.parent_for(self._worker.channel)
-        if parent is not None:
+        if nesting.is_serving() and (parent := nesting.parent_for(self._worker.channel)) is not None:
             call["parent"] = parent
         return call
 
