@@ -54,14 +54,14 @@ class DirectSocket:
 
     def look(self) -> bytes:
         """What comes within a moment; empty where nothing does."""
-        now = time.monotonic
+        now, receive, buffer = time.monotonic, self._receive, self._buffer
         at = now()
         if at >= (self._turn.until or self._turn.keep(at)):
             return b""
         until = at + self.busy_poll.seconds
         while True:
             try:
-                size = self._receive(self._buffer, CHUNK, socket.MSG_DONTWAIT)
+                size = receive(buffer, CHUNK, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 if now() < until:
                     continue
@@ -70,4 +70,4 @@ class DirectSocket:
             except OSError:
                 return b""
             self.busy_poll.hits += 1
-            return bytes(self._buffer[:size])
+            return bytes(buffer[:size])
