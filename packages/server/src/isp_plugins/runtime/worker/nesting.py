@@ -10,10 +10,6 @@ def serving(channel: object, number: int) -> None:
     _serving.set(((channel, number), *_serving.get()))
 
 
-is_serving = _serving.get
-"""Whether what is done here is done for any worker's request: falsy, as mostly, where it is not."""
-
-
 def parent_for(channel: object) -> int | None:
     """The innermost request of that worker that this is done for."""
     for served, number in _serving.get():

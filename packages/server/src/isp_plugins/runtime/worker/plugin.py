@@ -265,7 +265,8 @@ class WorkerPlugin:
                 "chain": info.chain,
                 "context": info.context if type(info.context) is dict else dict(info.context),
             }
-        if nesting.is_serving() and (parent := nesting.parent_for(self._worker.channel)) is not None:
+        parent = nesting.parent_for(self._worker.channel)
+        if parent is not None:
             call["parent"] = parent
         return call
 
