@@ -294,3 +294,69 @@ async def test_messages_reach_a_worker_that_reads_slowly_whole_and_in_order(near
         while not seen or seen[-1] != "last":
             seen.append(json.loads(await asyncio.to_thread(file.readline))["params"]["at"])
     assert seen[:-1] == list(range(len(seen) - 1))
+
+
+RESULT = b'{"jsonrpc":"2.0","id":1,"result":7}\n'
+SAID = [
+    RESULT,
+    b' {"result" : {"a": [1, null, 2.5]}, "id":1 , "more": 2}\r\n',
+    b'{"jsonrpc":"2.0","id":1,"result":\n7}\n',
+    b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"no"}}\n',
+    b'{"jsonrpc":"2.0","id":1,"result":7,"error":{"code":1,"message":"no"}}\n',
+    b'{"jsonrpc":"2.0","id":1,"method":"step","params":{"name":"import"},"result":7}\n',
+    b'{"jsonrpc":"2.0","method":"step","params":{"name":"import"}}\n',
+    b'{"jsonrpc":"2.0","id":2,"result":7}\n',
+    b'{"jsonrpc":"2.0","id":true,"result":7}\n',
+    b'{"jsonrpc":"2.0","id":1.0,"result":7}\n',
+    b'{"jsonrpc":"2.0","id":null,"result":7}\n',
+    b"[]\n",
+    b"\n",
+    b"no JSON\n",
+    b'{"jsonrpc":"2.0","id":1,"result":"%b"}\n' % (b"x" * 1000),
+    RESULT[:-1],
+    RESULT[:9],
+    RESULT + RESULT,
+    b'{"jsonrpc":"2.0","method":"step","params":{}}\n' + RESULT,
+    RESULT + RESULT[:9],
+]
+
+
+@pytest.mark.parametrize("said", SAID)
+async def test_looking_for_an_answer_finds_what_reading_it_finds(monkeypatch, said):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert await outcome(said, looks=True) == await outcome(said, looks=False)
+
+
+async def outcome(said, *, looks):
+    """What is known once a worker has said something, and the rest of what it had begun."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    heard, broken = [], []
+    with ours, theirs:
+        direct = DirectSocket(ours, 30.0, Turn(asyncio.get_running_loop()))
+        channel = Channel(
+            "mail",
+            max_bytes=1000,
+            max_pending=2000,
+            messages_per_second=10.0,
+            hear=lambda shape, message, size: heard.append((shape, message, size)),
+            broken=lambda reason, words, line: broken.append((reason, words, line)),
+            closed=lambda: None,
+            flooded=lambda _: None,
+            direct=direct,
+        )
+        channel.connection_made(Wire())
+        pending = channel.post("a", {}, "a")
+        assert pending.number == 1
+        theirs.sendall(said)
+        if looks:
+            direct.busy_poll.came(0.0)
+            channel.look_for(pending)
+            assert direct.busy_poll.hits == 1
+        else:
+            channel.data_received(ours.recv(65536))
+        if not (pending.future.done() or broken):
+            channel.data_received(RESULT[9:] if said == RESULT[:9] else b"\n" + RESULT)
+    failed = pending.future.done() and pending.future.exception()
+    answer = repr(failed) if failed else pending.future.done() and pending.future.result()
+    return answer, heard, broken, channel.dropped, channel.owes(pending)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -43,12 +44,12 @@ async def test_look_that_finds_nothing_ends_and_counts_as_a_miss(ends):
     assert not found.busy_poll.on
 
 
-async def test_what_does_not_fit_is_left_to_the_loop(ends):
+async def test_what_does_not_fit_is_refused(ends):
     ours, theirs = ends
     made, sent = direct(ours), 0
-    while (count := made.send(b"x" * 65536)) == 65536:
-        sent += count
-    assert made.send(b"x") == 0
+    with suppress(BlockingIOError):
+        while True:
+            sent += made.send(b"x" * 65536, socket.MSG_DONTWAIT)
     theirs.setblocking(False)
     assert len(theirs.recv(1 << 24, socket.MSG_PEEK)) > 0
     assert sent > 0
@@ -58,19 +59,26 @@ async def test_closed_ends_are_left_to_the_loop(ends):
     ours, theirs = ends
     made = direct(ours)
     theirs.close()
-    assert made.send(b"x") == 0
     assert made.look() == b""
     ours.close()
-    assert made.send(b"x") == 0
     assert made.look() == b""
 
 
 async def test_callers_together_keep_one_turn_of_the_loop_for_a_while_only():
     loop = asyncio.get_running_loop()
     turn = Turn(loop)
-    assert turn.has_time(100.0)
-    assert turn.has_time(100.0 + TURN_S / 2)
-    assert not turn.has_time(100.0 + TURN_S)
-    assert not turn.has_time(100.0 + 2 * TURN_S)
+    assert turn.until == 0.0
+    assert turn.keep(100.0) == turn.until == 100.0 + TURN_S
     await asyncio.sleep(0)
-    assert turn.has_time(100.0 + 2 * TURN_S)
+    assert turn.until == 0.0
+
+
+async def test_nobody_looks_once_the_turn_of_the_loop_was_kept_long_enough(ends):
+    ours, theirs = ends
+    theirs.sendall(b"answer\n")
+    turn = Turn(asyncio.get_running_loop())
+    made = DirectSocket(ours, LONG_S, turn)
+    turn.keep(0.0)
+    assert made.look() == b""
+    await asyncio.sleep(0)
+    assert made.look() == b"answer\n"

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from isp_plugin_sdk.serve.crew import Crew
-from isp_plugin_sdk.serve.ends import SocketEnd
+from isp_plugin_sdk.serve.ends import PipeEnd, SocketEnd
 from isp_plugin_sdk.serve.link import Link
 from isp_plugin_sdk.wire.busy_poll import BusyPoll
 from isp_plugin_sdk.wire.codec import standard_codec
@@ -95,7 +95,7 @@ def test_eight_run_at_once_and_one_more_always_reads(crew):
     desk.go.set()
     assert len(lines(file, 12)) == 12
     assert desk.most == 8
-    assert made.waiting == 0
+    assert not made.queue
 
 
 def test_call_that_waits_can_be_withdrawn_and_one_that_runs_cannot(crew):
@@ -160,3 +160,32 @@ def test_what_comes_just_as_a_look_ends_is_not_lost(crew, monkeypatch):
         made.busy_poll.came(0.0)
         file.write(b"%d\n" % at)
         assert lines(file, 1) == [b"%d" % at]
+
+
+def test_looking_thread_takes_pieces_and_several_lines_as_they_come(looking):
+    file, _, made = looking
+    for _ in range(20):
+        file.write(b"o")
+        file.write(b"ne\ntw")
+        file.write(b"o\nthree\nping\n")
+        assert sorted(lines(file, 4)) == [b"one", b"pong", b"three", b"two"]
+    assert made.busy_poll.on
+
+
+def test_looking_thread_refuses_a_line_that_is_too_long(looking, capfd):
+    file, desk, made = looking
+    ended = threading.Event()
+    made._over = lambda _code: ended.set()
+    file.write(b"x" * 1001 + b"\n")
+    assert ended.wait(60)
+    assert "longer than 1000 bytes" in capfd.readouterr().err
+    assert desk.most == 1
+
+
+def test_pipes_are_looked_at_for_as_long_as_is_said():
+    read, write = os.pipe()
+    end = PipeEnd(read, write)
+    with os.fdopen(read, "rb"), os.fdopen(write, "wb"):
+        assert end.look(0.0) == b""
+        end.send(b"line\n")
+        assert end.look(30.0) == b"line\n"

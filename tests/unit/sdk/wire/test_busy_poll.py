@@ -45,7 +45,7 @@ def test_hits_shorten_the_pause_again():
     for _ in range(3):
         poll.missed()
     for _ in range(100):
-        poll.hit()
+        poll.hits += 1
     poll.missed()
     poll.came(PROMPT_S)
     assert not poll.on
@@ -69,7 +69,7 @@ def test_a_side_that_only_misses_looks_ever_more_rarely(events):
     poll = BusyPoll(0.000_1)
     for event in events:
         if event == "hit":
-            poll.hit()
+            poll.hits += 1
         elif event == "missed":
             poll.missed()
         else:

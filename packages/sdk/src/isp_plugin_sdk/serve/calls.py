@@ -5,9 +5,9 @@
 3. What is returned must be JSON: what an execute returns is checked value by value, as in process.
 """
 
-import contextvars
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from isp_plugin_sdk.calling import binding
@@ -28,6 +28,7 @@ from isp_plugin_sdk.wire.messages import Message
 if TYPE_CHECKING:  # imported when the first coroutine runs: it costs a worker's start
     import asyncio
 
+_set_current = current_call.variable.set
 _JSON: frozenset[Any] = frozenset({dict, list, str, int, float, bool, type(None)})
 """Types that most results have, and that need no closer look."""
 _NOTHING: Mapping[str, Any] = {}
@@ -57,18 +58,26 @@ class Calls:
         """Longest answer, in bytes; 0: any."""
 
     def invoke(self, message: Message) -> bytes | None:
-        """Call a hook's method with its payload."""
-        params = message["params"]
-        call = ServedCall(message["id"], params["method"], params.get("call") or _NOTHING)
+        """Call a hook's method with its payload: most of what a worker does, so a plain method is run and answered right here."""
+        number, params = message["id"], message["params"]
+        call = ServedCall(number, params["method"], params.get("call") or _NOTHING)
         try:
             method, is_async = self._plugin.hook_method(call.method)
         except RefusedError as error:
-            return self._refused(call.number, error)
+            return self._refused(number, error)
         payload = params.get("payload")
         if is_async:
             self._begin(call, self._answer, lambda: method(payload))
             return None
-        return self._run(call, self._answer, method, (payload,), _NOTHING)
+        try:
+            context = copy_context()
+            context.run(_set_current, call)
+            value = context.run(method, payload)
+        except BaseException as error:  # whatever a plugin raises stays with it
+            return self.raised(number, error)
+        if type(value) in _JSON:
+            return self._answer(number, value)
+        return self._settled(call, self._answer, value)
 
     def execute(self, message: Message) -> bytes | None:
         """Call a method with parameters bound to its own."""
@@ -109,11 +118,17 @@ class Calls:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> bytes | None:
-        """A plain method, in this thread; what it returns to await is awaited on the loop."""
+        """A plain method, in this thread."""
         try:
-            value = contextvars.copy_context().run(_under, call, method, args, kwargs)
+            context = copy_context()
+            context.run(_set_current, call)
+            value = context.run(method, *args, **kwargs)
         except BaseException as error:  # whatever a plugin raises stays with it
             return self.raised(call.number, error)
+        return self._settled(call, answer, value)
+
+    def _settled(self, call: ServedCall, answer: Callable[[int, Any], bytes], value: Any) -> bytes | None:
+        """The answer with what a plain method returned; what can be awaited is awaited on the loop."""
         if type(value) not in _JSON and inspect.isawaitable(value):
             self._begin(call, answer, lambda: value)
             return None
@@ -195,14 +210,6 @@ class Calls:
 
     def _failure(self, number: int, code: Code, message: str, data: dict[str, Any] | None) -> bytes:
         return self._link.failure_text(number, code, message, data)
-
-
-def _under(
-    call: ServedCall, method: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> Any:
-    """Runs within context variables of its own."""
-    current_call.set(call)
-    return method(*args, **kwargs)
 
 
 def _words(error: BaseException) -> str:

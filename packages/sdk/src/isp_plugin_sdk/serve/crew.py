@@ -6,8 +6,8 @@
    made when the last idle one takes a call.
 3. Of calls that are left in the queue one other thread is told, so that none stands behind a slow one. While that thread is on its way,
    answers are held back to go out together; it sends them, too, so no answer stands behind a slow call either.
-4. Where messages follow each other promptly, whoever has answered looks for the next one for a moment before it waits (`wire.busy_poll`);
-   nobody else is woken meanwhile.
+4. Where messages follow each other promptly, whoever has answered looks for the next one for a moment before it waits (`wire.busy_poll`),
+   and runs a call that comes alone without a detour through the queue; nobody else is woken by what it takes.
 5. While nothing comes, nothing runs: no polling and no wake-ups.
 6. When the channel ends the process ends, whatever its threads do.
 """
@@ -56,7 +56,8 @@ class Crew:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._reading = threading.Lock()
         self._counting = threading.Lock()
-        self._queue: deque[Any] = deque()
+        self.queue: deque[Any] = deque()
+        """Calls that no thread has taken yet."""
         self._idle = 1
         """Threads that wait in the epoll, or will before they do anything else; the first is there already."""
         self._threads = 1
@@ -66,11 +67,6 @@ class Crew:
         self.busy_poll = BusyPoll(0.0)
         self._rested = 0.0
         """When the last thread began to wait, by `time.monotonic`."""
-
-    @property
-    def waiting(self) -> int:
-        """Calls that no thread has taken yet."""
-        return len(self._queue)
 
     def limit(self, most: int) -> None:
         """Let fewer threads run calls than otherwise."""
@@ -84,11 +80,11 @@ class Crew:
 
     def withdraw(self, matches: Callable[[Any], bool]) -> bool:
         """Drop a call that waits; whether there was one."""
-        found = next((call for call in tuple(self._queue) if matches(call)), None)
+        found = next((call for call in tuple(self.queue) if matches(call)), None)
         if found is None:
             return False
         try:
-            self._queue.remove(found)
+            self.queue.remove(found)
         except ValueError:  # a thread has just taken it
             return False
         return True
@@ -98,7 +94,7 @@ class Crew:
         threading.Thread(target=work, daemon=True, name="isp-plugin-nested").start()
 
     def _follow(self) -> None:
-        poll, queue = self._epoll.poll, self._queue
+        poll, queue = self._epoll.poll, self.queue
         while True:
             poll(-1, 1)
             self.busy_poll.came(time.monotonic() - self._rested)
@@ -128,28 +124,36 @@ class Crew:
                 self._over(0)
 
     def _look(self) -> bool:
-        """Look for the next message for a moment, unless somebody reads already; whether something came."""
-        if not self._reading.acquire(blocking=False):
-            return False
-        channel, receive, now = self._link.end.fileno(), self._link.end.receive, time.monotonic
-        data = b""
-        try:
-            self._epoll.modify(channel, 0)
-            until = now() + self.busy_poll.seconds
-            data = receive()
-            while not data and now() < until:
-                data = receive()
-            if data:
-                self._take_in(data)
-                self.busy_poll.hit()
-            else:
-                self.busy_poll.missed()
-        except (EOFError, OSError):
-            self._over(0)
-        finally:
-            self._epoll.modify(channel, EDGES)  # tells of what is there by now
-            self._reading.release()
-        return bool(data)
+        """While messages come promptly, and nobody else reads: look for the next one, and run and answer the call that comes alone.
+
+        Whether calls wait in the queue now.
+        """
+        desk, end, lines, busy_poll = self._desk, self._link.end, self._lines, self.busy_poll
+        channel, reading, arm, send = end.fileno(), self._reading, self._epoll.modify, self._link.send_text
+        while busy_poll.on and reading.acquire(blocking=False):
+            call = None
+            try:
+                arm(channel, 0)
+                data = end.look(busy_poll.seconds)
+                if not data:
+                    busy_poll.missed()
+                elif data.find(b"\n") == len(data) - 1 <= lines.limit and not lines.held:
+                    busy_poll.hits += 1
+                    call = desk.take(data[:-1])
+                else:
+                    busy_poll.hits += 1
+                    self._take_in(data)
+            except (EOFError, OSError):
+                self._over(0)
+            finally:
+                arm(channel, EDGES)  # tells of what is there by now
+                reading.release()
+            answer = desk.run(call) if call is not None else None
+            if answer is not None:
+                send(answer)
+            if self.queue:
+                return True
+        return False
 
     def _take_in(self, data: bytes) -> None:
         """Hand what came to the desk."""
@@ -157,7 +161,7 @@ class Crew:
             for line in self._lines.feed(data):
                 call = self._desk.take(line)
                 if call is not None:
-                    self._queue.append(call)
+                    self.queue.append(call)
         except MessageTooLongError as error:
             os.write(2, f"the host sent what is not the protocol: {error}\n".encode())
             self._over(1)
@@ -186,13 +190,13 @@ class Crew:
 
     def _work_off(self) -> None:
         """Run calls until none waits, nor comes at once."""
-        link, queue, desk = self._link, self._queue, self._desk
+        link, queue, desk = self._link, self.queue, self._desk
         try:
             while True:
                 try:
                     call = queue.popleft()
                 except IndexError:
-                    if self.busy_poll.on and self._look():
+                    if self._look():
                         continue
                     break
                 if queue and not self._rung:

@@ -114,7 +114,7 @@ class Desk:
         call = params.get("call", _NO_CALL)
         if type(params.get("method")) is not str or type(call) is not dict or "parent" in call:
             return False
-        if self.crew.waiting >= MAX_QUEUED:
+        if len(self.crew.queue) >= MAX_QUEUED:
             return False
         self._going.add(number)
         return True
@@ -147,7 +147,7 @@ class Desk:
             return Code.METHOD_NOT_FOUND, f"there is no request {method!r}"
         if not self._ready and method not in {"handshake", "initialize", "migrate"}:
             return Code.INVALID_REQUEST, "first comes the handshake, then initialize, then everything else"
-        if self.crew.waiting >= MAX_QUEUED:
+        if len(self.crew.queue) >= MAX_QUEUED:
             return Code.BUSY, f"{MAX_QUEUED} calls wait already"
         return None
 

@@ -7,6 +7,7 @@
 import os
 import socket
 import stat
+import time
 from typing import Protocol
 
 from isp_plugin_sdk.wire import SOCKET_VARIABLE
@@ -24,6 +25,10 @@ class End(Protocol):
 
     def receive(self) -> bytes:
         """What is there now, at most `CHUNK` bytes; `EOFError` at the end."""
+        ...
+
+    def look(self, seconds: float) -> bytes:
+        """The same, looked for again and again for so long."""
         ...
 
     def send(self, data: bytes) -> None:
@@ -54,6 +59,21 @@ class SocketEnd:
             raise EOFError
         return bytes(self._buffer[:size])
 
+    def look(self, seconds: float) -> bytes:
+        """What is there within so many seconds; one thread at a time asks."""
+        now, receive, buffer = time.monotonic, self._receive, self._buffer
+        until = now() + seconds
+        while True:
+            try:
+                size = receive(buffer, CHUNK, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if now() >= until:
+                    return b""
+            else:
+                if not size:
+                    raise EOFError
+                return bytes(buffer[:size])
+
 
 class PipeEnd:
     """Two pipes."""
@@ -75,6 +95,14 @@ class PipeEnd:
             return b""
         if not data:
             raise EOFError
+        return data
+
+    def look(self, seconds: float) -> bytes:
+        """What is there within so many seconds."""
+        until = time.monotonic() + seconds
+        data = self.receive()
+        while not data and time.monotonic() < until:
+            data = self.receive()
         return data
 
     def send(self, data: bytes) -> None:

@@ -21,12 +21,14 @@ class BusyPoll:
         seconds: How long a look lasts at most; 0: never look.
     """
 
-    __slots__ = ("_penalty", "_prompt_s", "_sit_out", "on", "seconds")
+    __slots__ = ("_penalty", "_prompt_s", "_sit_out", "hits", "on", "seconds")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds if (os.cpu_count() or 1) > 1 else 0.0
         self.on = False
         """Whether to look."""
+        self.hits = 0
+        """Looks that found something since one did not; whoever looks counts them."""
         self._prompt_s = PROMPT * self.seconds
         self._penalty = 0
         self._sit_out = 0
@@ -40,12 +42,9 @@ class BusyPoll:
         else:
             self.on = True
 
-    def hit(self) -> None:
-        """A look found something."""
-        if self._penalty:
-            self._penalty -= 1
-
     def missed(self) -> None:
         """A look found nothing."""
         self.on = False
-        self._penalty = self._sit_out = min(2 * self._penalty + 1, MOST_SAT_OUT)
+        left = max(0, self._penalty - self.hits)
+        self._penalty = self._sit_out = min(2 * left + 1, MOST_SAT_OUT)
+        self.hits = 0

@@ -60,7 +60,7 @@ def fast_codec() -> Codec | None:
 
     def encode(value: Any) -> bytes:
         text: bytes = dumps(value, None, options)
-        if b"null" in text and lacks_a_number(value):
+        if text.find(b"null") >= 0 and lacks_a_number(value):  # `in` raises and catches an error first
             raise ValueError(NO_NUMBER)
         try:
             marshal.dumps(value, 2)  # in C: whether all of it is of Python's own types, as nearly always

@@ -14,18 +14,14 @@ class MessageTooLongError(ValueError):
 class Lines:
     """Keeps what came after the last newline."""
 
-    __slots__ = ("_held", "_parts", "limit")
+    __slots__ = ("_parts", "held", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         """Longest line, its newline not counted, in bytes."""
         self._parts: list[bytes] = []
-        self._held = 0
-
-    @property
-    def held(self) -> int:
+        self.held = 0
         """Bytes of the line that is not whole yet."""
-        return self._held
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that are whole now, without their newlines; `MessageTooLongError`."""
@@ -38,7 +34,7 @@ class Lines:
         if self._parts:
             data = b"".join((*self._parts, data))
             self._parts.clear()
-            self._held = 0
+            self.held = 0
         lines = data.split(b"\n")
         self._keep(lines.pop())
         if len(data) > self.limit:
@@ -50,6 +46,6 @@ class Lines:
     def _keep(self, rest: bytes) -> None:
         if rest:
             self._parts.append(rest)
-            self._held += len(rest)
-            if self._held > self.limit:
+            self.held += len(rest)
+            if self.held > self.limit:
                 raise MessageTooLongError(self.limit, b"".join(self._parts))

@@ -12,6 +12,7 @@
 
 import asyncio
 import itertools
+import socket
 import time
 from collections.abc import Callable
 from contextvars import Context, copy_context
@@ -146,32 +147,48 @@ class Channel(asyncio.Protocol):
 
     async def open(self, method: str, params: dict[str, Any], label: str | None = None) -> Pending:
         """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
-        number = next(self._numbers)
-        text = self._encoded(messages.request(number, method, params))
         if not self.writable:
-            await self._turn(len(text))
-        return self._post(number, text, label or method)
+            await self._turn(len(self._encoded({"params": params})))
+        return self.post(method, params, label or method)
 
     def post(self, method: str, params: dict[str, Any], label: str) -> Pending:
         """The same without a step on the loop; only while `writable`."""
         number = next(self._numbers)
-        return self._post(number, self._encoded(messages.request(number, method, params)), label)
+        text = self._encoded({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        if self._failure is not None:
+            raise not_begun(self._failure)
+        if self._waiting or self._flushing:
+            self._write(text)
+        else:
+            self._send(text)
+        pending = self._waiting[number] = Pending(number, label, self._loop.create_future())
+        return pending
 
     def look_for(self, pending: Pending) -> None:
         """Before it is awaited: take the answer now where answers come promptly, and this one is all that is waited for."""
         direct = self._direct
-        if direct is None or not direct.busy_poll.on or len(self._waiting) > 1 or pending.future.done():
+        if direct is None or not direct.busy_poll.on or len(self._waiting) > 1 or not self._intake.at_rest:
             return
-        data = direct.look() if self._intake.open else b""
-        if data:
+        data = direct.look()
+        if data and not (
+            data.find(b"\n") == len(data) - 1 <= self._max_bytes and self._settles(pending, data)
+        ):
             self._nobodys.run(self.data_received, data)
 
-    def _post(self, number: int, text: bytes, label: str) -> Pending:
-        if self._failure is not None:
-            raise not_begun(self._failure)
-        self._write(text)
-        pending = self._waiting[number] = Pending(number, label, self._loop.create_future())
-        return pending
+    def _settles(self, pending: Pending, line: bytes) -> bool:
+        """Whether a line is the result that it waits for, and nothing else."""
+        try:
+            message = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return False
+        if type(message) is not dict or "result" not in message or "error" in message or "method" in message:
+            return False
+        number = message.get("id")
+        if type(number) is not int or number != pending.number:
+            return False
+        del self._waiting[number]
+        pending.future.set_result(message["result"])
+        return True
 
     def tell(self, method: str, params: dict[str, Any]) -> None:
         """Send a notification, without waiting."""
@@ -281,7 +298,10 @@ class Channel(asyncio.Protocol):
 
     def _send(self, text: bytes) -> None:
         if self._direct is not None and self.writable and not self._transport.get_write_buffer_size():
-            sent = self._direct.send(text)
+            try:
+                sent = self._direct.send(text, socket.MSG_DONTWAIT)
+            except OSError:  # full or over: the transport finds out
+                sent = 0
             if sent == len(text):
                 return
             text = text[sent:]
@@ -303,7 +323,7 @@ class Channel(asyncio.Protocol):
         except TypeError:
             json_copy(message.get("params"), "what the plugin is called with")  # tells where it is no JSON
             raise
-        if b"null" in text and lacks_a_number(message):  # orjson writes it as null
+        if text.find(b"null") >= 0 and lacks_a_number(message):  # orjson writes it as null; `in` is slower
             json_copy(message.get("params"), "what the plugin is called with")  # tells where it is
         if len(text) - 1 > self._max_bytes:
             raise MessageTooLargeError(plugin=self._plugin, size=len(text) - 1, limit=self._max_bytes)
@@ -353,7 +373,7 @@ class Channel(asyncio.Protocol):
 def _answer_text(message: Message) -> bytes:
     """The answer to a request of the worker's; one that holds a number that JSON does not have becomes a refusal that says where."""
     text = orjson.dumps(message, str, OPTIONS)
-    if b"null" in text and lacks_a_number(message):
+    if text.find(b"null") >= 0 and lacks_a_number(message):
         try:
             json_copy(message.get("result"), "the answer")
         except NotJsonError as error:

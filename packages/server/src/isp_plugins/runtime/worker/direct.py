@@ -22,19 +22,17 @@ class Turn:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._until = 0.0
+        self.until = 0.0
         """When callers must let it go on, by `time.monotonic`; 0: nobody has kept it in this turn."""
 
-    def has_time(self, now: float) -> bool:
-        """Whether the loop may be kept a little longer."""
-        if self._until:
-            return now < self._until
-        self._until = now + TURN_S
+    def keep(self, now: float) -> float:
+        """Somebody keeps it for the first time; until when that is allowed."""
+        self.until = now + TURN_S
         self._loop.call_soon(self._pass)
-        return True
+        return self.until
 
     def _pass(self) -> None:
-        self._until = 0.0
+        self.until = 0.0
 
 
 class DirectSocket:
@@ -47,29 +45,23 @@ class DirectSocket:
     """
 
     def __init__(self, end: socket.socket, busy_poll_s: float, turn: Turn) -> None:
-        self._send = end.send
+        self.send = end.send
+        """Sends what goes with `MSG_DONTWAIT`; `OSError` where it is full or over."""
         self._receive = end.recv_into
         self._buffer = memoryview(bytearray(CHUNK))
         self._turn = turn
         self.busy_poll = BusyPoll(busy_poll_s)
 
-    def send(self, data: bytes) -> int:
-        """Send what goes without waiting; how many bytes that were."""
-        try:
-            return self._send(data, socket.MSG_DONTWAIT)
-        except OSError:  # full or over: the loop's transport finds out
-            return 0
-
     def look(self) -> bytes:
         """What comes within a moment; empty where nothing does."""
-        now = time.monotonic
+        now, receive, buffer = time.monotonic, self._receive, self._buffer
         at = now()
-        if not self._turn.has_time(at):
+        if at >= (self._turn.until or self._turn.keep(at)):
             return b""
         until = at + self.busy_poll.seconds
         while True:
             try:
-                size = self._receive(self._buffer, CHUNK, socket.MSG_DONTWAIT)
+                size = receive(buffer, CHUNK, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 if now() < until:
                     continue
@@ -77,5 +69,5 @@ class DirectSocket:
                 return b""
             except OSError:
                 return b""
-            self.busy_poll.hit()
-            return bytes(self._buffer[:size])
+            self.busy_poll.hits += 1
+            return bytes(buffer[:size])

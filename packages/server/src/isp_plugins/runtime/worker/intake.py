@@ -63,10 +63,14 @@ class Intake:
         """Whether the host reads now."""
         return not self._holds
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether the host reads now, and whatever came was worked off."""
+        return not (self._holds or self._lines or self._working or self._cut.held)
+
     def take(self, data: bytes) -> None:
         """Work off every line that is whole now, those that waited first; `MessageTooLongError`."""
-        is_first = not (self._lines or self._holds or self._working or self._cut.held)
-        if is_first and data.find(b"\n") == len(data) - 1 <= self._cut.limit:  # one whole line, as mostly
+        if self.at_rest and data.find(b"\n") == len(data) - 1 <= self._cut.limit:  # one whole line, as mostly
             self._working = True
             try:
                 self._work(data[:-1])
