@@ -44,6 +44,7 @@ def new_database(postgres_server: str, name: str) -> str:
     async def create() -> None:
         connection = await asyncpg.connect(postgres_server.format("postgres"))
         try:
+            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # of a first try
             await connection.execute(f"CREATE DATABASE {name}")
         finally:
             await connection.close()
