@@ -125,18 +125,6 @@ async def test_restored_system_has_everything(name, tmp_path):
         assert AuditTag.BACKUP_RESTORED in tags
 
 
-async def test_restored_host_ends_no_workers_of_the_host_that_was_backed_up(tmp_path):
-    """At its start a host ends what bears the brand of its data directory: two directories must never have the same."""
-    old, new, copy = settings_of(tmp_path / "old"), settings_of(tmp_path / "new"), tmp_path / "copy"
-    async with PluginSystem.open(old):
-        save(old, copy)
-    brand = (old.data_dir / "workers.brand").read_text()
-    assert not (copy / "workers.brand").exists()
-    (copy / "workers.brand").write_text(brand)  # as in backups that were made before
-    await restore(new, copy)
-    assert (new.data_dir / "workers.brand").read_text() != brand
-
-
 async def test_what_is_delivered_again_after_a_restore_has_its_old_key(tmp_path):
     """The backup is an hour old: events that it holds come again, those after it are gone, and nobody's key is taken by another event."""
     old, new, book = settings_of(tmp_path / "old"), settings_of(tmp_path / "new"), tmp_path / "book"

@@ -2,7 +2,6 @@
 
 1. What can be made again is left out: environments, unpacked code, caches, and whatever is not finished.
 2. Keys are left out unless they are asked for; the admin's API key always is ('isp-plugins keys create --offline' makes another).
-3. The brand of a data directory's workers is its own: a second directory with the same would end the workers of the first.
 """
 
 import hashlib
@@ -16,7 +15,6 @@ from isp_plugins.access.bootstrap import FILE_NAME as ADMIN_KEY
 from isp_plugins.db.data_directory import HOST_FILE, LOCK_FILE
 from isp_plugins.errors import StartupError
 from isp_plugins.keyring import FILE_NAME as KEY_FILE
-from isp_plugins.runtime.worker.leftovers import FILE as BRAND_FILE
 
 FORMAT = 1
 LIST_FILE = "backup.json"
@@ -24,9 +22,10 @@ DATABASE = "database.db"
 WHEELS = "wheels"
 """Folder of the artifacts' wheels, by digest."""
 HEAD_FILE = "audit.head"
+KEPT_AS_THEY_ARE = ("wheelhouse", "sdk")
 LEFT_OUT = frozenset({
     "artifacts", "environments", "package-cache", "bytecode-cache", "staging", "fetching", "trash", "backups",
-    LOCK_FILE, HOST_FILE, ADMIN_KEY, KEY_FILE, HEAD_FILE, BRAND_FILE,
+    LOCK_FILE, HOST_FILE, ADMIN_KEY, KEY_FILE, HEAD_FILE,
 })  # fmt: skip
 
 
