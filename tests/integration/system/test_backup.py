@@ -95,14 +95,6 @@ def save(settings, target, *, with_key=True):
     return back_up(settings, target, with_key=with_key, clock=SystemClock())
 
 
-def mode_in(backup, name):
-    """The mode of a file of a backup, as whoever unpacks it gets it."""
-    if backup.is_dir():
-        return stat.S_IMODE((backup / name).stat().st_mode)
-    with tarfile.open(backup) as archive:
-        return archive.getmember(name).mode
-
-
 @pytest.mark.parametrize("name", ["copy", "copy.tar", "copy.tar.gz"])
 async def test_restored_system_has_everything(name, tmp_path):
     old, new, book = settings_of(tmp_path / "old"), settings_of(tmp_path / "new"), tmp_path / "book"
@@ -291,3 +283,11 @@ async def test_database_of_a_backup_is_whole_and_needs_no_other_file(tmp_path):
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
     assert not list(copy.glob("database.db-*"))
+
+
+def mode_in(backup, name):
+    """The mode of a file of a backup, as whoever unpacks it gets it."""
+    if backup.is_dir():
+        return stat.S_IMODE((backup / name).stat().st_mode)
+    with tarfile.open(backup) as archive:
+        return archive.getmember(name).mode
