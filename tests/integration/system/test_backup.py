@@ -103,18 +103,11 @@ def save(settings, target, *, with_key=True):
     return back_up(settings, target, with_key=with_key, clock=SystemClock())
 
 
-def mode_in(backup, name):
-    """The mode of a file of a backup, as whoever unpacks it gets it."""
-    if backup.is_dir():
-        return stat.S_IMODE((backup / name).stat().st_mode)
-    with tarfile.open(backup) as archive:
-        return archive.getmember(name).mode
-
-
 @pytest.mark.parametrize("how", ["restored", "copied"])
 async def test_trying_a_backup_beside_the_running_system_leaves_its_workers_alone(tmp_path, how):
     """A host ends what workers of its data directory left behind as it starts; a copy's host knows nothing of these."""
-    old, new = settings_of(tmp_path / "old"), settings_of(tmp_path / "new")
+    old = settings_of(tmp_path / "old", worker_handshake_timeout=60, load_timeout=60, initialize_timeout=60)
+    new = settings_of(tmp_path / "new")
     async with PluginSystem.open(old) as system:
         (old.data_dir / "plugins").mkdir()
         (old.data_dir / "plugins" / "busy.py").write_text(BUSY)
@@ -154,18 +147,6 @@ async def test_restored_system_has_everything(name, tmp_path):
         assert (await system.audit.verify()).ok
         tags = [entry.tag for entry in (await system.audit.page()).items]
         assert AuditTag.BACKUP_RESTORED in tags
-
-
-async def test_restored_host_ends_no_workers_of_the_host_that_was_backed_up(tmp_path):
-    """At its start a host ends what bears the brand of its data directory: two directories must never have the same."""
-    old, new, copy = settings_of(tmp_path / "old"), settings_of(tmp_path / "new"), tmp_path / "copy"
-    async with PluginSystem.open(old):
-        save(old, copy)
-    brand = (old.data_dir / "workers.brand").read_text()
-    assert not (copy / "workers.brand").exists()
-    (copy / "workers.brand").write_text(brand)  # as in backups that were made before
-    await restore(new, copy)
-    assert (new.data_dir / "workers.brand").read_text() != brand
 
 
 async def test_what_is_delivered_again_after_a_restore_has_its_old_key(tmp_path):
@@ -334,3 +315,11 @@ async def test_database_of_a_backup_is_whole_and_needs_no_other_file(tmp_path):
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
     assert not list(copy.glob("database.db-*"))
+
+
+def mode_in(backup, name):
+    """The mode of a file of a backup, as whoever unpacks it gets it."""
+    if backup.is_dir():
+        return stat.S_IMODE((backup / name).stat().st_mode)
+    with tarfile.open(backup) as archive:
+        return archive.getmember(name).mode

@@ -2,7 +2,6 @@
 
 1. What can be made again is left out: environments, unpacked code, caches, and whatever is not finished.
 2. Keys are left out unless they are asked for; the admin's API key always is ('isp-plugins keys create --offline' makes another).
-3. The brand of a data directory's workers is its own: a second directory with the same would end the workers of the first.
 """
 
 import hashlib

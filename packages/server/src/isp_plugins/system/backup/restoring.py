@@ -25,7 +25,6 @@ from isp_plugins.keyring import FILE_NAME as KEY_FILE
 from isp_plugins.keyring import KeysMissingError
 from isp_plugins.packages.in_thread import in_thread
 from isp_plugins.packages.store import PackageStore
-from isp_plugins.runtime.worker.leftovers import FILE as BRAND_FILE
 from isp_plugins.settings import Settings
 from isp_plugins.system.backup.contents import (
     DATABASE,
@@ -97,7 +96,7 @@ def _fill_files(folder: Path, data_dir: Path, key: Path | None) -> None:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     (data_dir / UNFINISHED).mkdir(mode=0o700)
     for path in sorted(folder.iterdir()):
-        if path.name not in {LIST_FILE, DATABASE, WHEELS, KEY_FILE, BRAND_FILE}:
+        if path.name not in {LIST_FILE, DATABASE, WHEELS, KEY_FILE}:
             _put(path, data_dir / path.name)
     if key is not None or (folder / KEY_FILE).is_file():
         copy_private(key or folder / KEY_FILE, data_dir / KEY_FILE)
