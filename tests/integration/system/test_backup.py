@@ -105,7 +105,8 @@ def save(settings, target, *, with_key=True):
 @pytest.mark.parametrize("how", ["restored", "copied"])
 async def test_trying_a_backup_beside_the_running_system_leaves_its_workers_alone(tmp_path, how):
     """A host ends what workers of its data directory left behind as it starts; a copy's host knows nothing of these."""
-    old, new = settings_of(tmp_path / "old"), settings_of(tmp_path / "new")
+    old = settings_of(tmp_path / "old", worker_handshake_timeout=60, load_timeout=60, initialize_timeout=60)
+    new = settings_of(tmp_path / "new")
     async with PluginSystem.open(old) as system:
         (old.data_dir / "plugins").mkdir()
         (old.data_dir / "plugins" / "busy.py").write_text(BUSY)
