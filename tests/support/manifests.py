@@ -74,7 +74,7 @@ ACCEPTED = [
         "hooks": [[], ...],
         "hooks.0": [{"hook_name": "a", "hook_type": "filter", "callback_method": "m"}],
         "grants": [{}, ...],
-        "limits": [{}, {"memory_mb": 16}],
+        "limits": [{}, {"memory_mb": 32}],
         "exclusive": [False],
         "schedules": [[], ...],
         "schedules.0.cron": ["*/5 * * * *", "0,30 8-18/2 1 JAN *"],
