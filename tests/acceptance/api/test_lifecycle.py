@@ -24,6 +24,15 @@ def test_enable_that_fails_answers_its_cause_and_leaves_the_plugin_disabled(api,
     assert "broken at import" in after["cause"]
 
 
+def test_change_of_a_plugin_that_failed_and_is_off_leaves_no_node_behind(api, server):
+    plugin = server.plugin()
+    api.put(f"/plugins/{plugin['id']}/config", json={"values": {"explode": True}}).raise_for_status()
+    assert_problem(api.post(f"/plugins/{plugin['id']}/enable"), 409)
+    api.put(f"/plugins/{plugin['id']}/config", json={"values": {"explode": False}}).raise_for_status()
+    (here,) = api.get("/nodes").json()["items"]
+    assert (here["lag"], here["silent_s"]) == (0, 0)
+
+
 def test_disabled_plugin_is_not_called_again(api, server):
     plugin = server.plugin(enabled=True)
     server.hook(plugin, "my_hook_off", "welcome")

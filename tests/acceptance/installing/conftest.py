@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.commands import PATIENT
 from support.installing import index
 from support.server import api_server
 
@@ -14,6 +15,7 @@ def server(tmp_path_factory):
     (folder / "allowed").mkdir()
     with api_server(
         folder,
+        **PATIENT,
         ISP_PLUGINS_PACKAGE_FIND_LINKS=str(links),
         ISP_PLUGINS_PACKAGE_OFFLINE="yes",
         ISP_PLUGINS_LOCAL_SOURCES=str(folder / "allowed"),

@@ -61,3 +61,8 @@ def test_a_node_that_was_away_for_a_while_is_watched_anew() -> None:
     watched.silent([node()], 100.0, 6.0)
     watched.silent([], 103.0, 6.0)
     assert watched.silent([node()], 106.0, 6.0) == []
+
+
+def test_the_node_that_answers_is_not_silent() -> None:
+    shown = {own: node(seen_at=-9.0).to_dict(own=own)["silent_s"] for own in ("1", "2")}
+    assert shown == {"1": 0.0, "2": 9.0}

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from isp_plugins.contracts.worker import DeathReason
+from isp_plugins.contracts.worker import DeathReason, ResourceUse
 from isp_plugins.runtime.errors import (
     ExecutionTimedOutError,
     InitializeFailedError,
@@ -18,6 +19,7 @@ from isp_plugins.runtime.errors import (
     PluginFailedError,
 )
 from isp_plugins.runtime.worker import WorkerDiedError, WorkerSettings
+from isp_plugins.runtime.worker.process import ending_of
 from support.waiting import until
 
 LONG_S = 60
@@ -64,10 +66,17 @@ async def test_death_in_the_middle_of_a_call_answers_it_with_the_cause(quick, ho
     assert (death.plugin_name, death.version, death.pid) == ("sample", "1.0", plugin.pid)
     assert re.search(words, death.detail)
     assert plugin.death is death
-    assert death.usage.memory_bytes > 0
+    assert death.usage.cpu_s > 0
     with pytest.raises(WorkerDiedError, match=words):
         await plugin.execute("die", None, LONG_S)
     assert await plugin.stop() is None
+
+
+def test_hosts_own_size_is_not_told_as_that_of_a_worker_that_died():
+    """The kernel hands the largest size of the parent on to the child, which then is never smaller."""
+    told = resource.struct_rusage((0.5, 0.25, 150_000, *(0,) * 13))
+    assert ending_of(9, told, inherited=150_000).usage == ResourceUse(cpu_s=0.75)
+    assert ending_of(9, told, inherited=20_000).usage.memory_bytes == 150_000 * 1024
 
 
 async def test_last_words_of_a_crash_are_kept(quick):

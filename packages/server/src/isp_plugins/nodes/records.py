@@ -72,18 +72,19 @@ class Node:
     """Plugins that it has in another generation than is wanted."""
 
     def to_dict(self, *, own: str) -> dict[str, Any]:
-        """As the API shows it; `own` is the incarnation of the node that answers."""
+        """As the API shows it; `own` is the incarnation of the node that answers, and so is not silent: alone it sends no heartbeats."""
+        is_self = self.incarnation == own
         return {
             "name": self.name,
             "state": self.state.value,
-            "is_self": self.incarnation == own,
+            "is_self": is_self,
             "version": self.version,
             "revision": self.revision,
             "address": self.address,
             "incarnation": self.incarnation,
             "started_at": datetime.fromtimestamp(self.started_at, UTC),
             "seen_at": datetime.fromtimestamp(self.seen_at, UTC),
-            "silent_s": round(max(0.0, self.now - self.seen_at), 3),
+            "silent_s": 0.0 if is_self else round(max(0.0, self.now - self.seen_at), 3),
             "plugins": dict(self.plugins),
             "lag": self.lag,
         }

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, tex
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from isp_plugins.contracts.vocabulary import State
+from isp_plugins.contracts.vocabulary import Desired, State
 from isp_plugins.db.database_time import now_of
 from isp_plugins.db.tables import EventCursor, NodeRow, Plugin, PluginInstance, Schedule, SingletonRow
 from isp_plugins.nodes.records import Node, NodeOfPlugin, NodeState
@@ -21,6 +21,7 @@ from isp_plugins.nodes.records import Node, NodeOfPlugin, NodeState
 LOCK_MS = 500
 KEPT_S = 7 * 86_400.0
 """A node that left or was lost is shown for a week; then it is forgotten by the next one that joins."""
+_AT_WORK = tuple(state.value for state in (State.ENABLING, State.ACTIVE, State.DISABLING))
 NO_SYNC = {"synchronize_session": False}
 _COLUMNS = (
     NodeRow.name,
@@ -182,7 +183,7 @@ async def everyone(session: AsyncSession) -> list[Node]:
     rows = (await session.execute(select(*_COLUMNS, now.label("now")).order_by(NodeRow.name))).mappings()
     states: dict[str, dict[str, int]] = defaultdict(dict)
     lags: dict[str, int] = defaultdict(int)
-    behind = func.sum(case((Plugin.generation != PluginInstance.generation, 1), else_=0))
+    behind = func.sum(case((_is_behind(), 1), else_=0))
     counted = (
         select(PluginInstance.node, PluginInstance.state, func.count(), behind)
         .join(Plugin, Plugin.id == PluginInstance.plugin_id)
@@ -195,15 +196,21 @@ async def everyone(session: AsyncSession) -> list[Node]:
     return [_node(row, states[row["name"]], lags[row["name"]]) for row in rows]
 
 
+def _is_behind() -> ColumnElement[bool]:
+    """Whether something is to be done to a plugin on a node; nothing is where it is to be off and does not run, whatever was changed of it."""
+    differs = or_(PluginInstance.generation.is_(None), PluginInstance.generation != Plugin.generation)
+    matters = or_(Plugin.desired == Desired.ENABLED.value, PluginInstance.state.in_(_AT_WORK))
+    return and_(differs, matters)
+
+
 async def lag(session: AsyncSession, node: str) -> int:
     """How many plugins a node has not brought to what is wanted yet."""
     its = and_(PluginInstance.plugin_id == Plugin.id, PluginInstance.node == node)
-    behind = or_(PluginInstance.generation.is_(None), PluginInstance.generation != Plugin.generation)
     statement = (
         select(func.count())
         .select_from(Plugin)
         .outerjoin(PluginInstance, its)
-        .where(Plugin.uninstalled_at.is_(None), behind)
+        .where(Plugin.uninstalled_at.is_(None), _is_behind())
     )
     return await session.scalar(statement) or 0
 

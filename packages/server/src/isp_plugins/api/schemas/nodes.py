@@ -32,7 +32,7 @@ class NodeOut(Output):
     incarnation: str = Field(description="Another one after every start.")
     started_at: datetime
     seen_at: datetime = Field(description="Its last heartbeat, in the database's time.")
-    silent_s: float
+    silent_s: float = Field(description="Seconds since its last heartbeat; 0 of the node that answers.")
     plugins: dict[State, int] = Field(description="How many plugins it reported in which state.")
     lag: int = Field(description="Plugins that it has not brought to what is wanted yet.")
 

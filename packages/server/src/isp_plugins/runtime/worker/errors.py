@@ -16,7 +16,7 @@ class WorkerNotStartedError(PluginFailedError):
 
 
 class WorkerDiedError(PluginFailedError):
-    """The worker of {plugin} died: {how}. What it was doing is lost and is not tried again by itself; its last log lines say more."""
+    """The worker of {plugin} died: {how}. What it was doing is lost and is not tried again by itself; isp-plugins deaths {plugin} --log tells more."""
 
     cut_off = True
     """Whoever delivers events cannot know which of those under way is at fault."""

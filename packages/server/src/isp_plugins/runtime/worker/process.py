@@ -55,6 +55,7 @@ class WorkerProcess:
         self._loop = loop
         self.pid = child.pid
         self.ended: asyncio.Future[Ending] = loop.create_future()
+        self._inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._watch = os.pidfd_open(child.pid)
         loop.add_reader(self._watch, self._exited)
 
@@ -77,7 +78,7 @@ class WorkerProcess:
         code = os.waitstatus_to_exitcode(status)
         self._child.returncode = code
         if not self.ended.done():
-            self.ended.set_result(_ending(code, usage))
+            self.ended.set_result(ending_of(code, usage, inherited=self._inherited))
 
 
 def start(
@@ -147,8 +148,10 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         return
 
 
-def _ending(code: int, usage: resource.struct_rusage) -> Ending:
-    used = ResourceUse(cpu_s=usage.ru_utime + usage.ru_stime, memory_bytes=usage.ru_maxrss * 1024)
+def ending_of(code: int, usage: resource.struct_rusage, *, inherited: int) -> Ending:
+    """How it ended, and what it used. A process begins with the largest size of whoever started it (`inherited`, in KiB): up to that nobody knows its own."""
+    peak = usage.ru_maxrss * 1024 if usage.ru_maxrss > inherited else None
+    used = ResourceUse(cpu_s=usage.ru_utime + usage.ru_stime, memory_bytes=peak)
     if code >= 0:
         return Ending(code, None, used)
     try:
