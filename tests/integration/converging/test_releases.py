@@ -139,7 +139,8 @@ async def test_node_that_joins_in_the_middle_of_an_upgrade_comes_to_its_end(node
         (later / kind).symlink_to(nodes.plugins.parent / "shared" / kind)
     gated = GATED.format(works=works)
     source = "VERSION = 2\n" + SOURCE.replace("\n    def initialize(self):\n        return True\n", gated)
-    file = package(nodes.plugins / "packages", version="2.0.0", source=source, config_schema={}, hooks=[HOOK])
+    more = {"config_schema": {}, "hooks": [HOOK], "grants": {"host_calls": ["storage"]}}
+    file = package(nodes.plugins / "packages", version="2.0.0", source=source, **more)
     upgrading = await upgrade(one, plugin_id, file)
     await until(lambda: is_switching(one, upgrading.id), within=LONG)
     (three,) = await nodes.open("three", packages=SharedPackages)
@@ -157,7 +158,8 @@ async def test_node_that_joins_in_the_middle_of_an_upgrade_comes_to_its_end(node
 
 async def is_switching(node: PluginSystem, operation_id: int) -> bool:
     """Whether the new version is being started beside the old one."""
-    return (await node.operations.get(operation_id)).step == "switch"
+    step = (await node.operations.get(operation_id)).step
+    return step is not None and step.name == "switch"
 
 
 async def test_harm_on_another_node_returns_the_old_version_on_all(nodes: Nodes) -> None:

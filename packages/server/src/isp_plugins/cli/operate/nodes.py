@@ -14,10 +14,11 @@ NODES: tuple[Column, ...] = (
     ("SCHEMA", "revision"),
     ("ADDRESS", "address"),
     ("STARTED", "started_at"),
-    ("SILENT", lambda node: f"{node['silent_s']:.1f} s" if node["state"] == "alive" else None),
+    ("SILENT", lambda node: None if node["state"] == "left" else _duration(node["silent_s"])),
     ("PLUGINS", lambda node: ", ".join(f"{count} {state}" for state, count in node["plugins"].items())),
-    ("BEHIND", "lag"),
+    ("BEHIND", lambda node: node["lag"] if node["state"] == "alive" else None),
 )
+"""A node that was lost is silent since then, and nobody knows what it has of the plugins by now."""
 OF_PLUGIN: tuple[Column, ...] = (
     ("NODE", "node"),
     ("NODE STATE", "node_state"),
@@ -48,6 +49,14 @@ def nodes(
         return
     answer = session.client.get(session.client.plugin_path(plugin, "nodes"))
     session.show(answer, lambda it: table(it["items"], OF_PLUGIN, empty="No node has reported of it."))
+
+
+def _duration(seconds: float) -> str:
+    """Short for what is well, longer for what is lost."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def _beside(has: object, wanted: object) -> str:
