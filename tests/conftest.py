@@ -14,6 +14,7 @@ import asyncpg
 import hypothesis
 import pytest
 import pytest_rerunfailures
+from hypothesis.internal.conjecture import providers
 
 from isp_plugins.access import ApiKeys
 from isp_plugins.audit import AuditLog
@@ -55,7 +56,11 @@ hypothesis.settings.register_profile(
     "explore", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 # The suite says the same of the same tree every time; HYPOTHESIS_PROFILE=explore looks for what it has not tried yet.
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "suite")
+hypothesis.settings.load_profile(PROFILE)
+if PROFILE == "suite":
+    # Values that are found in the modules that happen to be imported would differ with the tests that ran before.
+    providers._get_local_constants = lambda: providers._local_constants
 _numbers = itertools.count(1)
 share_compiled_statements()
 # Collecting makes half a million objects that stay: until they are all there, looking for garbage among them is vain.
