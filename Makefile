@@ -3,8 +3,8 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := $(UV) run --no-sync
-# One more than there are cores: many tests wait for processes of their own.
-JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+# Two more than there are cores: many tests wait for processes of their own.
+JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 2)
 PORT := 8080
 SMTP_PORT := 8025
 # Hundreds of processes of the tests import the same modules: where bytecode is not kept, each of them compiles all of it again.

@@ -176,7 +176,10 @@ def postgres_template(postgres_server: str) -> str:
 async def postgres_url(postgres_server: str, postgres_template: str) -> AsyncIterator[str]:
     """The URL of a migrated, empty PostgreSQL database of the test's own."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    await _administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    # Copying the files takes a third of what writing each of their pages to the log takes, which is the default.
+    await _administer(
+        postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY FILE_COPY"
+    )
     yield postgres_server.format(name)
     await _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
