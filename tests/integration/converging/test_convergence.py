@@ -130,8 +130,8 @@ async def test_subscription_deleted_on_another_node_while_its_events_are_in_flig
     for number in (1, 1, 2):
         await one.dispatch("customer_created", payload | {"id": number})
     await until(lambda: {path.name for path in folder.iterdir()} == {"begun 1", "begun 2"}, within=LONG)
-    (view,) = await two.manager.hooks(plugin.id)
-    await two.manager.delete_hook(plugin.id, view.id, ADA)
+    (view,) = await two.manager.subscriptions.of(plugin.id)
+    await two.manager.subscriptions.delete(plugin.id, view.id, ADA)
     await nodes.same(plugin.id, lambda record: record.generation == 3)
     (folder / "go").touch()
     await until((folder / "ended 2").exists, within=LONG)

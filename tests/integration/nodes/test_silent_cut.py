@@ -85,13 +85,16 @@ def test_a_node_whose_packets_are_lost_goes_on_alone_and_comes_back(tmp_path, op
         pattern = line.far.do(server.__enter__)
         try:
             there = f"postgresql://postgres@{FAR}/postgres"
-            line.near.do(asyncio.run, story(line, pattern.format("postgres"), there, tmp_path))
+            line.near.do(
+                asyncio.run,
+                assert_goes_on_alone_and_comes_back(line, pattern.format("postgres"), there, tmp_path),
+            )
         finally:
             (tmp_path / "go").touch()
             line.far.do(server.__exit__, None, None, None)
 
 
-async def story(line, beside, over_the_cable, folder):
+async def assert_goes_on_alone_and_comes_back(line, beside, over_the_cable, folder):
     async with system(over_the_cable, folder, "b") as b:
         await enabled(b)
         keeper = await b.manager.register(PluginDraft.of(REGISTRATION), SYSTEM)

@@ -100,7 +100,7 @@ async def test_a_singleton_that_becomes_one_of_every_node_while_a_node_starts_it
             await asyncio.wait([enabling])
             if enabling.exception() is not None:  # it was changed elsewhere meanwhile
                 await b.manager.enable(plugin.id, SYSTEM)
-            await until(lambda: (state_on(a), state_on(b)) == ("active", "active"), within=LONG)
+            assert await until(lambda: (state_on(a), state_on(b)) == ("active", "active"), within=LONG)
             for node in (a, b):
                 calls = node.manager._stage.launcher._calls(
                     node.directory.get(plugin.id), node.manager._stage.instances[plugin.id].token
