@@ -51,7 +51,7 @@ class Nodes:
     async def _open(
         self, name: str, packages: Callable[[Settings], PackageStore] | None, **fields: Any
     ) -> PluginSystem:
-        given = {"node_poll": RARELY, "recovery_backoff_min": 0.05} | fields
+        given = {"node_poll": RARELY, "recovery_backoff_min": 0.05, "node_lost_after": LONG} | fields
         settings = Settings(
             data_dir=self._folder / name,
             database_url=self.url,

@@ -16,8 +16,9 @@ from isp_plugins.db import links
 from isp_plugins.db.errors import DatabaseUnavailableError
 from isp_plugins.hooks.errors import EventsNotKeptError
 from isp_plugins.lifecycle.records import PluginChanges, PluginDraft
+from support import members
 from support.cables import FAR, NEAR, cable, open_to_all
-from support.members import enabled, runs, state_on, system
+from support.members import enabled, runs, state_on
 from support.postgres import FAST, running_postgres
 from support.waiting import until
 
@@ -64,6 +65,11 @@ REGISTRATION = {
         },
     ],
 }
+
+
+def system(*arguments):
+    """A node that a busy machine does not cut off."""
+    return members.system(*arguments, lost_after=12.0)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from isp_plugins.actors import SYSTEM
 from isp_plugins.lifecycle.records import PluginChanges
 from isp_plugins.storage import StorageFencedError
-from support.members import PLUGIN, enabled, runs, state_on, system
+from support import members
+from support.members import PLUGIN, enabled, runs, state_on
 from support.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
@@ -22,6 +23,11 @@ SLOW = PLUGIN.replace(
 )
 """Its start waits for a file."""
 SINGLETON, PER_NODE = [PluginChanges.of({"placement": name}) for name in ("singleton", "per-node")]
+
+
+def system(*arguments, **more):
+    """A node that a busy machine does not cut off."""
+    return members.system(*arguments, lost_after=60.0, **more)
 
 
 class Later:
