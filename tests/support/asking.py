@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from support.commands import Serving
+from support.commands import PLAIN, Serving
 from support.members import KEYS, PLUGIN
 from support.waiting import until
 
@@ -59,7 +59,9 @@ class Asking:
 
     def __init__(self, server: Serving, key: str) -> None:
         self.url = server.url
-        self.http = httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers={"X-API-Key": key}, timeout=60)
+        self.http = httpx.AsyncClient(
+            base_url=f"{server.url}/api/v1", headers={"X-API-Key": key}, timeout=60, verify=PLAIN
+        )
 
     async def json(self, path, method="GET", body=None):
         answer = await self.http.request(method, path, json=body)

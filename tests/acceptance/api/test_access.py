@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from support.commands import PLAIN
 from support.server import assert_problem
 
 PAYLOAD = {"payload": {}}
@@ -84,14 +85,18 @@ def test_route_is_open_to_its_roles_alone(server, keys, plugin, method, path, le
 
 @pytest.mark.parametrize(("method", "path", "least"), ROUTES)
 def test_route_without_a_key_is_refused(server, plugin, method, path, least):
-    answer = httpx.request(method, f"{server.url}/api/v1{path.format(id=plugin['id'])}", timeout=60)
+    answer = httpx.request(
+        method, f"{server.url}/api/v1{path.format(id=plugin['id'])}", timeout=60, verify=PLAIN
+    )
     assert_problem(answer, 401)
     assert "Bearer" in answer.headers["www-authenticate"]
 
 
 @pytest.mark.parametrize("key", ["", "isp_", "isp_" + "A" * 43, "x" * 5000, "a b", "isp_ÿ".encode("latin-1")])
 def test_foreign_key_is_refused(server, key):
-    assert_problem(httpx.get(f"{server.url}/api/v1/me", headers={"X-API-Key": key}, timeout=60), 401)
+    assert_problem(
+        httpx.get(f"{server.url}/api/v1/me", headers={"X-API-Key": key}, timeout=60, verify=PLAIN), 401
+    )
 
 
 def test_key_works_as_a_bearer_token(server, keys):
