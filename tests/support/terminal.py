@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -82,7 +83,7 @@ def on_a_terminal(arguments: Sequence[str | Path], *, cwd: Path, columns: int = 
         stdout=its,
         stderr=its,
         start_new_session=True,
-        preexec_fn=_take_the_terminal,  # noqa: PLW1509  one system call, and nothing of it takes a lock
+        preexec_fn=_take_the_terminal,  # noqa: PLW1509  two system calls, and nothing of them takes a lock
     )
     os.close(its)
     try:
@@ -95,5 +96,6 @@ def on_a_terminal(arguments: Sequence[str | Path], *, cwd: Path, columns: int = 
 
 
 def _take_the_terminal() -> None:
-    """Make standard input the controlling terminal, so that Ctrl-C is a signal."""
+    """Make standard input the controlling terminal, so that Ctrl-C is a signal, and one that counts also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -77,10 +77,9 @@ class InstallIn(Input):
 class InstallUploadIn(InstallIn):
     """A plugin to install from a file: the same fields as text (`configuration` as JSON), and `file`, at the end."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"source_type": "upload", "file": "(the package)"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"file": "(the package)"}]})
 
+    source_type: SourceTypeIn = SourceType.UPLOAD
     file: Annotated[str, Field(json_schema_extra={"format": "binary"})] = Field(
         description="A wheel, an sdist, a zip of a project folder, or a zip of wheels (a bundle)."
     )
