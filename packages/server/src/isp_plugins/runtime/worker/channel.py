@@ -147,14 +147,18 @@ class Channel(asyncio.Protocol):
 
     async def open(self, method: str, params: dict[str, Any], label: str | None = None) -> Pending:
         """Send a request; waits while the worker does not read. Raises what `fail` was given once the channel is over."""
+        number = next(self._numbers)
+        text = self._encoded(messages.request(number, method, params))
         if not self.writable:
-            await self._turn(len(self._encoded({"params": params})))
-        return self.post(method, params, label or method)
+            await self._turn(len(text))
+        return self._post(number, text, label or method)
 
     def post(self, method: str, params: dict[str, Any], label: str) -> Pending:
         """The same without a step on the loop; only while `writable`."""
         number = next(self._numbers)
-        text = self._encoded({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        return self._post(number, self._encoded(messages.request(number, method, params)), label)
+
+    def _post(self, number: int, text: bytes, label: str) -> Pending:
         if self._failure is not None:
             raise not_begun(self._failure)
         if self._waiting or self._flushing:
